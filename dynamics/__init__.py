@@ -1,0 +1,1 @@
+"""How a network moves, and what we see of it."""

@@ -1,0 +1,1 @@
+"""Which question we ask: configurations, data, runs, pictures and the command line."""
