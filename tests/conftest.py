@@ -1,0 +1,16 @@
+"""What every test runs under: double precision, no silent broadcasting, two CPU devices."""
+
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+# [samples] + [samples, features] is a mistake here, never a convenience.
+jax.config.update("jax_numpy_rank_promotion", "raise")
+# Before the first computation: ensembles spread over devices are tested on any machine.
+jax.config.update("jax_num_cpu_devices", 2)
+
+
+@pytest.fixture
+def key():
+    """The random key that a test splits as it likes."""
+    return jax.random.key(0)
