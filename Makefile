@@ -38,7 +38,7 @@ bench: $(VENV)/.installed-test
 
 clean:
 	rm -rf build dist rhoflow.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
-	find models dynamics experiments tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+	find $(wildcard models dynamics experiments tests benchmarks notebooks) -name __pycache__ -prune -exec rm -rf {} +
 
 # mypy must see the folders under their installed names, or relative imports across them fail.
 typing-links:
