@@ -1,5 +1,6 @@
 """What every test runs under: double precision, no silent broadcasting, two CPU devices."""
 
+import hypothesis
 import jax
 import pytest
 
@@ -8,6 +9,11 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Before the first computation: ensembles spread over devices are tested on any machine.
 jax.config.update("jax_num_cpu_devices", 2)
+
+# The first example pays for the compilation, so no example has a deadline; and everybody tries the
+# same examples, so that a failure elsewhere is a failure here.
+hypothesis.settings.register_profile("rhoflow", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("rhoflow")
 
 
 @pytest.fixture
