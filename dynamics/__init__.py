@@ -1,1 +1,63 @@
-"""How a network moves, and what we see of it."""
+"""How a network moves, and what we see of it.
+
+    flow = dynamics.gradient_flow(problem)
+    steps = dynamics.sgd(problem, learning_rate=0.03, momentum=0.9, batch_size=32)
+    look = dynamics.observe("loss", "rho", "rho_eq")
+    one = dynamics.simulate(flow, start, times=times, observe=look)
+    table = dynamics.compare({"flow": flow, "sgd": steps}, start, times=times, key=key)
+
+A dynamics is a value (`dynamics.types`); one driver moves them all (`dynamics.simulate`). Time is
+the running sum of the learning rates. Everything here is pure: no files, no printing.
+"""
+
+from . import batches, observables
+from .compare import Comparison, compare
+from .descent import descent, gradient_descent, sgd, times_at
+from .ensemble import ensemble, placement
+from .gradient_flow import gradient_flow
+from .lockstep import together
+from .observables import error_on
+from .observe import Observe, observe
+from .restart import Attempts, simulate_with_restarts
+from .simulate import simulate
+from .spheres import on_spheres
+from .stated_error import StatedError, coarser, simulate_with_error
+from .stopping import Condition, at_rest, best, separated
+from .trajectory import Trajectory, first_time, member
+from .types import Dynamics, State, Status, replace
+
+__all__ = [
+    "Attempts",
+    "Comparison",
+    "Condition",
+    "Dynamics",
+    "Observe",
+    "State",
+    "StatedError",
+    "Status",
+    "Trajectory",
+    "at_rest",
+    "batches",
+    "best",
+    "coarser",
+    "compare",
+    "descent",
+    "ensemble",
+    "error_on",
+    "first_time",
+    "gradient_descent",
+    "gradient_flow",
+    "member",
+    "observables",
+    "observe",
+    "on_spheres",
+    "placement",
+    "replace",
+    "separated",
+    "sgd",
+    "simulate",
+    "simulate_with_error",
+    "simulate_with_restarts",
+    "times_at",
+    "together",
+]

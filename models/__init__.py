@@ -1,1 +1,51 @@
-"""What is learned: networks, their polar coordinates, losses and problems."""
+"""What is learned: networks, their polar coordinates, losses and problems.
+
+    network = models.mlp((64, 256, 256, 1))
+    problem = models.Problem(network, inputs, targets, decay=1e-3)
+    start = models.to_polar(network.init(key), rho=1.0)
+
+Everything here is pure: no files, no printing, no clock, no global flags.
+"""
+
+from . import losses, tasks
+from .initialisations import Initialisation, gaussian, lecun, orthogonal
+from .inputs import append_constant, input_norms, scale_inputs
+from .losses import Loss
+from .mlp import deep_linear, mlp
+from .network import Network, Weights
+from .polar import Polar, layer_norms, normalise, project, retract, to_polar, to_weights
+from .problem import Problem, data_loss, decay_from_weight_decay, objective, outputs, take
+from .targets import classes_of, encode, encoding_of
+
+__all__ = [
+    "Initialisation",
+    "Loss",
+    "Network",
+    "Polar",
+    "Problem",
+    "Weights",
+    "append_constant",
+    "classes_of",
+    "data_loss",
+    "decay_from_weight_decay",
+    "deep_linear",
+    "encode",
+    "encoding_of",
+    "gaussian",
+    "input_norms",
+    "layer_norms",
+    "lecun",
+    "losses",
+    "mlp",
+    "normalise",
+    "objective",
+    "orthogonal",
+    "outputs",
+    "project",
+    "retract",
+    "scale_inputs",
+    "take",
+    "tasks",
+    "to_polar",
+    "to_weights",
+]

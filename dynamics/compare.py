@@ -1,0 +1,130 @@
+"""The same start under several dynamics, on one time axis, and how far they come apart.
+
+Distances to the reference (the first dynamics) at each time:
+
+- ``rho``: |rho - rho_ref|;
+- ``outputs``: root mean square over samples of rho f_V(x_n) - rho_ref f_V,ref(x_n), the distance
+  in function space;
+- ``directions``: |V_k - V_k,ref| of each layer, at most 2.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import Partial
+from jaxtyping import Array, ArrayLike, Float, Key, PyTree
+
+from ..models.polar import Polar
+from ..models.problem import Problem, outputs
+from .lockstep import together
+from .observe import Observe, observe
+from .simulate import simulate
+from .trajectory import Trajectory
+from .types import Dynamics
+
+
+class Comparison(NamedTuple):
+    """Several trajectories from one start on one time axis.
+
+    Attributes:
+        times: The times reached, ``[T]``.
+        trajectories: By name, each with its observations, final state and statistics.
+        distances: By name, ``rho`` ``[T]``, ``outputs`` ``[T]`` and ``directions``
+            ``[T, layers]``: distances to the reference.
+        reference: Whose distances are zero.
+    """
+
+    times: Float[np.ndarray, "times"]
+    trajectories: dict[str, Trajectory]
+    distances: dict[str, dict[str, Float[Array, "times ..."]]]
+    reference: str
+
+    def __getitem__(self, name: str) -> Trajectory:
+        return self.trajectories[name]
+
+
+def compare(
+    members: dict[str, Dynamics],
+    start_from: Polar,
+    *,
+    times: ArrayLike,
+    observe: Observe = observe("loss", "rho"),
+    key: Key[Array, ""] | None = None,
+    progress: bool = False,
+) -> Comparison:
+    """Runs several dynamics from one start in lockstep and measures distances between them.
+
+    Args:
+        members: Dynamics by name; the first is the reference.
+        start_from: The common start.
+        times: Increasing times ``[T]``; where members are discrete, the times nearest to these
+            that their steps reach, which must be the same for all of them.
+        observe: What to look at in each of them.
+        key: Drives whatever is random, the same for all.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        ValueError: If the discrete members reach no common times.
+    """
+    reference = next(iter(members))
+    joint = together(members)
+    look = joint_observe(members, reference, observe)
+    whole = simulate(
+        joint, start_from, times=times, observe=look, key=key, progress=progress
+    )
+    return split(members, reference, whole)
+
+
+def joint_observe(members: dict[str, Dynamics], reference: str, look: Observe) -> Observe:
+    """What to look at in a product: each member's observations, and distances to the reference."""
+    own = {name: Partial(_of_member, _Name(name), look) for name in members}
+    return observe(**own, distances=Partial(_distances, _Name(reference)))
+
+
+def split(members: dict[str, Dynamics], reference: str, whole: Trajectory) -> Comparison:
+    """A product's trajectory, or an ensemble of them, as one trajectory per member."""
+    trajectories = {
+        name: Trajectory(
+            whole.times,
+            whole.observations[name],
+            whole.final.memory[name],
+            member.statistics(whole.final.memory[name]),
+            whole.placement,
+        )
+        for name, member in members.items()
+    }
+    return Comparison(whole.times, trajectories, whole.observations["distances"], reference)
+
+
+class _Name(eqx.Module):
+    """A name as structure of a pytree, not a leaf."""
+
+    text: str = eqx.field(static=True)
+
+
+def _of_member(
+    name: _Name, look: Observe, problems: dict[str, Problem], views: dict[str, Polar]
+) -> dict[str, PyTree]:
+    return look(problems[name.text], views[name.text])
+
+
+def _distances(
+    reference: _Name, problems: dict[str, Problem], views: dict[str, Polar]
+) -> dict[str, dict[str, Array]]:
+    return {name: distance(problems[name], views[name], views[reference.text]) for name in views}
+
+
+def distance(problem: Problem, view: Polar, other: Polar) -> dict[str, Any]:
+    """How far apart two points are: in rho, in function space and in each direction."""
+    apart = outputs(problem, view) - outputs(problem, other)
+    moved = [
+        jnp.sqrt(jnp.sum((a - b) ** 2))
+        for a, b in zip(view.directions, other.directions, strict=True)
+    ]
+    return {
+        "rho": jnp.abs(view.rho - other.rho),
+        "outputs": jnp.sqrt(jnp.mean(jnp.sum(apart.reshape(apart.shape[0], -1) ** 2, axis=1))),
+        "directions": jnp.stack(moved),
+    }

@@ -1,0 +1,194 @@
+"""Many starts, or many values of a parameter, in one compiled program.
+
+On a CPU ``vmap`` is the wrong way to run many networks, except tiny ones: a batched product of
+matrices is slower than a plain one. Members are therefore *mapped*: one after another, each
+compiled as if alone, on every device in parallel. (``jax.config.update("jax_num_cpu_devices", n)``
+before anything runs makes devices of n cores; the command line does so.) On accelerators members
+are vmapped. `placement` decides, ``batching=`` overrules it, and the trajectory says which it was.
+
+A mapped member takes exactly the steps that it would take alone, and no member waits for another.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, PartitionSpec
+from jaxtyping import Array, ArrayLike, Key, PyTree
+
+from ..models.checks import refusal, unknown
+from ..models.polar import Polar
+from .observe import Observe, observe
+from .simulate import Carry, Watch, check_times, drive, first_carry, raise_failure, resume, run_looks
+from .stopping import Condition
+from .trajectory import Trajectory
+from .types import Dynamics, State, Status, replace
+
+BATCHINGS = ("auto", "map", "vmap")
+
+
+def ensemble(
+    dynamics: Dynamics,
+    starts: Polar | State,
+    *,
+    times: ArrayLike,
+    observe: Observe = observe("loss", "rho"),
+    key: Key[Array, ""] | None = None,
+    over: dict[str, ArrayLike] | None = None,
+    stop: Condition | None = None,
+    batching: str = "auto",
+    throw: bool = False,
+    progress: bool = False,
+) -> Trajectory:
+    """Runs many members of one dynamics.
+
+    Args:
+        dynamics: Any dynamics.
+        starts: Positions with a leading axis of members, one position for all (with ``over``),
+            or the ``final`` states of an earlier ensemble, from which it goes on.
+        times: Increasing times ``[T]``, or ``[members, T]`` where members differ in them.
+        observe: What to look at.
+        key: Drives whatever is random; member i has ``fold_in(key, i)``.
+        over: What differs besides the start: arrays ``[members]`` by parameter name, such as
+            ``{"decay": decays, "learning_rate": rates}``.
+        stop: A stopping condition; each member stops by itself.
+        batching: ``"map"``, ``"vmap"`` or ``"auto"``, see `placement`.
+        throw: Whether to raise when a member fails.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        A trajectory whose arrays have the members first; ``status`` is a list.
+
+    Raises:
+        ValueError: If leading axes differ, a parameter is unknown, or times cannot be reached.
+        RuntimeError: With ``throw=True``, if a member failed.
+    """
+    values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
+    members = _count(starts, values)
+    how = placement(batching)
+    watch = Watch(observe, stop)
+    varied = replace(dynamics, **values)
+    carry = _first_carries(dynamics, starts, values, key, watch, how)
+    stops, reached = varied.stops(varied.parameters, check_times(times, carry.state))
+    stops = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, leaf.shape[-1])), stops)
+    extra = -members % _devices(how)
+    carry, values, stops = _padded(carry, values, stops, extra)
+    run = functools.partial(_program(how), dynamics, values, watch)
+    carry, rows = drive(run, carry, stops, axis=1, progress=progress)
+    state, rows = jax.tree.map(lambda leaf: leaf[:members], (carry.state, rows))
+    reached = np.broadcast_to(reached, (members, np.shape(reached)[-1]))
+    told = f"{how} on {_devices(how)} device{'s' if _devices(how) > 1 else ''}"
+    trajectory = Trajectory(reached, rows, state, jax.vmap(dynamics.statistics)(state), told)
+    if throw:
+        raise_failure(trajectory)
+    return trajectory
+
+
+def placement(batching: str = "auto") -> str:
+    """How members run: "map" on CPUs and "vmap" on accelerators, unless it is said.
+
+    Raises:
+        ValueError: If the batching is unknown.
+    """
+    if batching not in BATCHINGS:
+        raise unknown("batching", batching, BATCHINGS)
+    if batching != "auto":
+        return batching
+    return "map" if jax.default_backend() == "cpu" else "vmap"
+
+
+def _devices(how: str) -> int:
+    """Mapped members use every device; vmapped ones the first."""
+    return jax.device_count() if how == "map" else 1
+
+
+_OverMembers = Callable[[Callable[[Any], Any], Any], Any]
+
+
+def _over_members(how: str) -> _OverMembers:
+    return jax.lax.map if how == "map" else lambda function, tree: jax.vmap(function)(tree)
+
+
+@functools.cache
+def _program(how: str) -> Callable[..., tuple[Carry, PyTree]]:
+    """The compiled program of one chunk for all members, each device taking its share."""
+
+    def run(dynamics: Dynamics, values: PyTree, watch: Watch, carry: Carry, looks: PyTree) -> Any:
+        def one(member: tuple[PyTree, Carry, PyTree]) -> tuple[Carry, PyTree]:
+            own, state, own_looks = member
+            return run_looks(replace(dynamics, **own), state, own_looks, watch)
+
+        return _over_members(how)(one, (values, carry, looks))
+
+    if _devices(how) == 1:
+        return jax.jit(run)
+    mesh = Mesh(np.array(jax.devices()), ("member",), axis_types=(AxisType.Auto,))
+    same, split = PartitionSpec(), PartitionSpec("member")
+    specs = (same, split, same, split, split)
+    return jax.jit(
+        jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
+    )
+
+
+def _first_carries(
+    dynamics: Dynamics,
+    starts: Polar | State,
+    values: dict[str, Array],
+    key: Key[Array, ""] | None,
+    watch: Watch,
+    how: str,
+) -> Carry:
+    members = _count(starts, values)
+    if isinstance(starts, State):
+        return _carry_all(dynamics, resume(starts), values, None, watch, how)
+    if starts.rho.ndim == 0:
+        starts = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, *leaf.shape)), starts)
+    keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(
+        jnp.arange(members)
+    )  # fmt: skip
+    return _carry_all(dynamics, starts, values, keys, watch, how)
+
+
+@functools.partial(jax.jit, static_argnames="how")
+def _carry_all(
+    dynamics: Dynamics, starts: PyTree, values: PyTree, keys: PyTree, watch: Watch, how: str
+) -> Carry:
+    def one(member: tuple[PyTree, PyTree, PyTree]) -> Carry:
+        own, begin, key = member
+        return first_carry(replace(dynamics, **own), begin, key, watch)
+
+    return _over_members(how)(one, (values, starts, keys))
+
+
+def _count(starts: Polar | State, values: dict[str, Array]) -> int:
+    """How many members there are, by all leading axes alike."""
+    state = starts.status if isinstance(starts, State) else starts.rho
+    counts = {"starts": jnp.shape(state)[0]} if jnp.ndim(state) else {}
+    for name, value in values.items():
+        if value.ndim != 1:
+            raise refusal(f"one {name} per member [members]", f"shape {value.shape}", "pass a list")
+        counts[name] = value.shape[0]
+    if len(set(counts.values())) != 1:
+        raise refusal(
+            "one number of members",
+            counts or "a single start and nothing in over=",
+            "give starts and all of over= the same leading axis",
+        )
+    return next(iter(counts.values()))
+
+
+def _padded(
+    carry: Carry, values: PyTree, stops: PyTree, extra: int
+) -> tuple[Carry, PyTree, PyTree]:
+    """Idle members up to a multiple of the devices: copies of the last that never move."""
+    if extra == 0:
+        return carry, values, stops
+    carry, values, stops = jax.tree.map(
+        lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], extra, axis=0)]),
+        (carry, values, stops),
+    )
+    idle = carry.state.status.at[-extra:].set(Status.CONDITION_MET)
+    return carry._replace(state=carry.state._replace(status=idle)), values, stops

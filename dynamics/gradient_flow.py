@@ -1,0 +1,151 @@
+"""Gradient flow on the product of spheres: rho and the directions V_k, without steps.
+
+    rho'  = 2 (mu - rho (M + lambda))
+    V_k'  = (2 rho / N) sum_n l_n (d_k fbar_n - V_k fbar_n),      l_n = 1 - rho fbar_n
+
+for the square loss with targets +-1; in general minus the gradient of the objective, projected to
+the tangent spaces of the spheres. The term in V_k is the documents' Lagrange multiplier, which
+holds |V_k| = 1. The flow dissipates: dLoss/dt = -rho'^2 - sum_k |V_k'|^2.
+
+Where rho comes to rest, rho = rho_eq = mu / (M + lambda).
+
+**Kinks.** A ReLU network's flow slides along activation boundaries; read `dynamics.integrate` for
+what the floor under the steps means. The default is Bosh3 at rtol 1e-4 with floor 0.25: about 12
+evaluations of the field per unit of time. Dopri5, Tsit5 and Dopri8 have large negative
+coefficients that throw stages across the kinks and bias rho by a percent: asking for them on a
+network with kinks warns. On smooth (linear) networks the default is Dopri5 without a floor.
+
+Source: [Dyn] (2)-(7); the printed last forms of (4) and (5) have f_n where fbar_n is meant.
+"""
+
+import warnings
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from ..models.checks import is_traced, refusal
+from ..models.polar import Polar, normalise, project, retract
+from ..models.problem import Problem, objective
+from . import integrate
+from .types import Dynamics
+
+DEFAULT_FLOOR = 0.25
+
+
+def gradient_flow(
+    problem: Problem,
+    *,
+    solver: integrate.RungeKutta | None = None,
+    rtol: ArrayLike = 1e-4,
+    atol: ArrayLike = 1e-7,
+    floor: ArrayLike | None | str = "auto",
+    step: ArrayLike | None = None,
+    max_steps: int = 10_000_000,
+) -> Dynamics:
+    """Gradient flow in polar coordinates.
+
+    Args:
+        problem: What is learned; the flow's position is a `Polar`.
+        solver: An explicit Runge-Kutta solver of diffrax; Bosh3 for networks with kinks and
+            Dopri5 for smooth ones unless given.
+        rtol: Relative tolerance of a step; on a network with kinks it rules the transient only.
+        atol: Absolute tolerance of a step.
+        floor: Smallest step, in units of time, ``None`` for none; ``"auto"`` takes 0.25 for
+            networks with kinks and none for smooth ones.
+        step: Fixes the step, in units of time; tolerances and floor are then not used.
+        max_steps: Budget of steps, accepted and rejected.
+
+    Returns:
+        A dynamics for `dynamics.simulate`, with statistics ``accepted``, ``rejected``,
+        ``at_floor``, ``evaluations`` and, with a floor, the last ``sharpness`` and ``floor``.
+
+    Raises:
+        ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no
+            error estimate and no step is fixed.
+    """
+    chosen = solver or (diffrax.Dopri5() if problem.network.smooth else diffrax.Bosh3())
+    _check_solver(problem, chosen, fixed=step is not None)
+    if isinstance(floor, str):
+        if floor != "auto":
+            raise refusal("floor='auto', a number or None", floor, "pass for example floor=0.1")
+        floor = None if problem.network.smooth else DEFAULT_FLOOR
+    if step is not None:
+        floor = None
+    dtype = problem.inputs.dtype
+    parameters = integrate.FlowParameters(
+        problem=problem,
+        rtol=_positive("rtol", rtol, dtype),
+        atol=_positive("atol", atol, dtype),
+        floor=None if floor is None else _positive("floor", floor, dtype),
+        step=None if step is None else _positive("step", step, dtype),
+        max_steps=jnp.asarray(max_steps, jnp.int32),
+        solver=chosen,
+        field=sphere_field,
+        retract=retract,
+    )
+    return Dynamics(
+        parameters=parameters,
+        name="gradient flow",
+        init=integrate.init,
+        advance=integrate.advance,
+        view=_same,
+        stops=_stops,
+        statistics=integrate.statistics,
+    )
+
+
+def sphere_field(problem: Problem, polar: Polar) -> Polar:
+    """Velocity of the flow: minus the gradient, projected to the spheres' tangent spaces.
+
+    The directions are normalised first, so that a point off the spheres moves like its retraction.
+
+    Args:
+        problem: What is learned.
+        polar: Where.
+
+    Returns:
+        ``Polar(rho', directions')``, per unit of time.
+    """
+    directions = normalise(polar.directions)
+    gradient = jax.grad(objective, argnums=1)(problem, Polar(polar.rho, directions))
+    tangent = project(directions, gradient.directions)
+    return jax.tree.map(jnp.negative, Polar(gradient.rho, tangent))
+
+
+def _same(position: Polar) -> Polar:
+    return position
+
+
+def _stops(
+    parameters: integrate.FlowParameters, times: Float[np.ndarray, "..."]
+) -> tuple[ArrayLike, ArrayLike]:
+    """A flow stops at any time."""
+    return jnp.asarray(times, parameters.problem.inputs.dtype), times
+
+
+def _check_solver(problem: Problem, solver: integrate.RungeKutta, *, fixed: bool) -> None:
+    if not isinstance(solver, integrate.RungeKutta):
+        raise refusal(
+            "an explicit Runge-Kutta solver of diffrax",
+            type(solver).__name__,
+            "pass for example diffrax.Bosh3()",
+        )
+    if not fixed and isinstance(solver, diffrax.Euler):
+        raise refusal("a solver with an error estimate", "Euler", "fix its step with step=0.1")
+    overshooting = (diffrax.Dopri5, diffrax.Dopri8, diffrax.Tsit5)
+    if not problem.network.smooth and isinstance(solver, overshooting):
+        message = (
+            f"{type(solver).__name__} throws stages across the kinks of {problem.network.name} "
+            "and biases rho by up to a percent: use diffrax.Bosh3() or diffrax.Heun()"
+        )
+        warnings.warn(message, stacklevel=3)
+
+
+def _positive(name: str, value: ArrayLike, dtype: jnp.dtype) -> jax.Array:
+    number = jnp.asarray(value, dtype)
+    if not is_traced(number) and not bool(jnp.all(number > 0)):
+        raise refusal(f"a positive {name}", value, f"pass for example {name}=0.1")
+    return number

@@ -1,0 +1,273 @@
+"""Integrating a flow x' = F(x) with diffrax's solvers, so that looking changes nothing.
+
+The loop takes the solver's own steps under its own controller, past the time that is asked for,
+and keeps the last step's interpolant: a look costs no step, and a run that is looked at two
+hundred times takes the steps of one that is looked at once. After every accepted step the position
+is retracted to its manifold; the field must give the same velocity at a point and at its
+retraction, so that a stage which the solver stores for the next step survives.
+
+**Networks with kinks.** The flow of a ReLU network slides along activation boundaries, where the
+field jumps. Error control then takes steps as small as its tolerance although nothing is stiff. So
+the steps have a *floor*, min(floor, 0.5 / sharpness): a step at the floor is accepted whatever its
+estimated error. The tolerance rules the transient, the floor the plateau, and halving the floor
+halves the error. The cap by the sharpness (measured every 20 accepted steps, or 5 units of time)
+keeps forced steps stable. `dynamics.stated_error` measures what the floor costs.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from ..models.problem import Problem
+from .sharpness import Field
+from .step_floor import Curvature, again, aged, evaluations, first, forced, is_due
+from .types import State, Status
+
+RungeKutta = diffrax.AbstractERK | diffrax.Euler
+
+
+class FlowParameters(eqx.Module):
+    """A flow and how to integrate it.
+
+    Attributes:
+        problem: The problem whose network moves.
+        rtol: Relative tolerance of a step.
+        atol: Absolute tolerance of a step.
+        floor: Smallest step that error control may ask for, in units of time, or None.
+        step: The step where it is fixed, in units of time, or None for error control.
+        max_steps: Steps, accepted and rejected, after which a run gives up.
+        solver: A diffrax Runge-Kutta solver.
+        field: ``field(problem, position) -> velocity``.
+        retract: ``retract(position) -> position``.
+    """
+
+    problem: Problem
+    rtol: Float[Array, ""]
+    atol: Float[Array, ""]
+    floor: Float[Array, ""] | None
+    step: Float[Array, ""] | None
+    max_steps: Int[Array, ""]
+    solver: RungeKutta
+    field: Callable[[Problem, PyTree], PyTree] = eqx.field(static=True)
+    retract: Callable[[PyTree], PyTree] = eqx.field(static=True)
+
+
+class Counts(NamedTuple):
+    """How the integration went so far: numbers of steps and of sharpness estimates."""
+
+    accepted: Int[Array, ""]
+    rejected: Int[Array, ""]
+    at_floor: Int[Array, ""]
+    estimates: Int[Array, ""]
+
+
+class FlowMemory(NamedTuple):
+    """The step under way.
+
+    Attributes:
+        began: Where the last accepted step began.
+        now: Where it ended: the solver's own time, at or past the state's time.
+        proposed: Where the next step shall end.
+        position: The position at ``now``.
+        step: The last step's data, from which its interpolant is made.
+        solver: The solver's state.
+        controller: The controller's state.
+        curvature: None where steps have no floor.
+        counts: Statistics.
+        evaluations_per_step: Of the field, a constant of the solver.
+    """
+
+    began: Float[Array, ""]
+    now: Float[Array, ""]
+    proposed: Float[Array, ""]
+    position: PyTree
+    step: dict[str, PyTree]
+    solver: PyTree
+    controller: PyTree
+    curvature: Curvature | None
+    counts: Counts
+    evaluations_per_step: Int[Array, ""]
+
+
+def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | None) -> State:
+    """The state of a flow at time zero; the key is not used."""
+    del key
+    position = parameters.retract(position)
+    zero = jnp.zeros((), parameters.problem.inputs.dtype)
+    curvature = None
+    if parameters.floor is not None:
+        curvature = first(_field(parameters), parameters.floor, position, zero)
+    solver, terms = parameters.solver, _terms(parameters)
+    proposed, controller = _controller(parameters, curvature).init(
+        terms, zero, jnp.asarray(jnp.inf, zero.dtype), position, _first_step(parameters, curvature),
+        parameters.problem, solver.func, solver.error_order(terms),
+    )  # fmt: skip
+    solver_state = solver.init(terms, zero, zero, position, parameters.problem)
+    memory = FlowMemory(
+        began=zero,
+        now=zero,
+        proposed=jnp.asarray(proposed, zero.dtype),
+        position=position,
+        step=_empty_step(parameters, position, solver_state),
+        solver=solver_state,
+        controller=jax.tree.map(jnp.asarray, controller),
+        curvature=curvature,
+        counts=Counts(*(jnp.zeros((), jnp.int32),) * 4),
+        evaluations_per_step=jnp.asarray(_evaluations_per_step(solver), jnp.int32),
+    )
+    return State(zero, position, memory, jnp.asarray(Status.FINISHED, jnp.int32))
+
+
+def advance(parameters: FlowParameters, state: State, until: Float[Array, ""]) -> State:
+    """Steps until the solver's time has reached ``until``; the position is that of ``until``."""
+
+    def behind(carry: tuple[FlowMemory, Array]) -> Bool[Array, ""]:
+        memory, status = carry
+        return (memory.now < until) & (status == Status.FINISHED)
+
+    def fresh(carry: tuple[FlowMemory, Array]) -> Bool[Array, ""]:
+        return behind(carry) & ~is_due(carry[0].curvature, carry[0].now)
+
+    def stretch(carry: tuple[FlowMemory, Array]) -> tuple[FlowMemory, Array]:
+        memory, status = jax.lax.while_loop(fresh, lambda c: _step(parameters, *c), carry)
+        return _renew_curvature(parameters, memory), status
+
+    memory, status = jax.lax.while_loop(behind, stretch, (state.memory, state.status))
+    time = jnp.where(status == Status.FINISHED, until, memory.now).astype(state.time.dtype)
+    return State(time, _interpolate(parameters, memory, time), memory, status)
+
+
+def statistics(state: State) -> dict[str, Any]:
+    """Counts of a flow: steps, evaluations of the field, and the sharpness last seen (1/time)."""
+    memory: FlowMemory = state.memory
+    counts = memory.counts
+    steps = counts.accepted + counts.rejected
+    extra = 0 if memory.curvature is None else evaluations(counts.estimates)
+    numbers = {
+        "accepted": counts.accepted,
+        "rejected": counts.rejected,
+        "at_floor": counts.at_floor,
+        "evaluations": steps * memory.evaluations_per_step + extra,
+    }
+    if memory.curvature is not None:
+        numbers |= {"sharpness": memory.curvature.sharpness, "floor": memory.curvature.floor}
+    return numbers
+
+
+def _step(
+    parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""]
+) -> tuple[FlowMemory, Int[Array, ""]]:
+    terms, problem = _terms(parameters), parameters.problem
+    t0, t1 = memory.now, memory.proposed
+    moved, error, step, solver_state, _ = parameters.solver.step(
+        terms, t0, t1, memory.position, problem, memory.solver, made_jump=jnp.asarray(False)
+    )
+    moved = parameters.retract(moved)
+    controller = _controller(parameters, memory.curvature)
+    order = parameters.solver.error_order(terms)
+    keep, _, proposed, _, controller_state, _ = controller.adapt_step_size(
+        t0, t1, memory.position, moved, problem, error, order, memory.controller
+    )
+    kept = memory._replace(
+        began=t0, now=t1, position=moved, step=step | {"y1": moved}, solver=solver_state
+    )
+    new = jax.tree.map(lambda a, b: jnp.where(keep, a, b), kept, memory)
+    new = new._replace(
+        proposed=proposed.astype(t1.dtype),
+        controller=controller_state,
+        counts=_count(memory, keep),
+        curvature=aged(memory.curvature, keep),
+    )
+    return new, _judge(parameters, new, status)
+
+
+def _judge(
+    parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""]
+) -> Int[Array, ""]:
+    """Diverged where a number is lost or steps no longer move time, else out of budget or fine."""
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(memory.position)]
+    sound = jnp.all(jnp.stack(finite)) & (memory.proposed > memory.now)
+    spent = memory.counts.accepted + memory.counts.rejected >= parameters.max_steps
+    status = jnp.where(spent, Status.BUDGET_SPENT, status)
+    return jnp.where(sound, status, Status.DIVERGED).astype(jnp.int32)
+
+
+def _count(memory: FlowMemory, keep: Bool[Array, ""]) -> Counts:
+    counts, one = memory.counts, keep.astype(jnp.int32)
+    at_floor = keep & forced(memory.proposed - memory.now, memory.curvature)
+    return counts._replace(
+        accepted=counts.accepted + one,
+        rejected=counts.rejected + 1 - one,
+        at_floor=counts.at_floor + at_floor,
+    )
+
+
+def _interpolate(parameters: FlowParameters, memory: FlowMemory, time: Float[Array, ""]) -> PyTree:
+    interpolant = parameters.solver.interpolation_cls(t0=memory.began, t1=memory.now, **memory.step)
+    return parameters.retract(interpolant.evaluate(time))
+
+
+def _terms(parameters: FlowParameters) -> diffrax.ODETerm:
+    return diffrax.ODETerm(lambda _, position, problem: parameters.field(problem, position))
+
+
+def _field(parameters: FlowParameters) -> Field:
+    return lambda position: parameters.field(parameters.problem, position)
+
+
+def _controller(parameters: FlowParameters, curvature: Curvature | None) -> Any:
+    if parameters.step is not None:
+        return diffrax.ConstantStepSize()
+    if curvature is None:
+        return diffrax.PIDController(parameters.rtol, parameters.atol)
+    return diffrax.PIDController(
+        parameters.rtol, parameters.atol, dtmin=curvature.floor, force_dtmin=True
+    )
+
+
+def _first_step(
+    parameters: FlowParameters, curvature: Curvature | None
+) -> Float[Array, ""] | None:
+    if parameters.step is not None:
+        return parameters.step
+    return None if curvature is None else curvature.floor
+
+
+def _empty_step(parameters: FlowParameters, position: PyTree, solver_state: PyTree) -> dict:
+    """A step of no length, whose interpolant gives the position itself."""
+    zero = jnp.zeros((), parameters.problem.inputs.dtype)
+    _, _, shapes, _, _ = jax.eval_shape(
+        lambda: parameters.solver.step(
+            _terms(parameters), zero, zero, position, parameters.problem, solver_state,
+            made_jump=jnp.asarray(False),
+        )
+    )  # fmt: skip
+    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return empty | {"y0": position, "y1": position}
+
+
+def _evaluations_per_step(solver: RungeKutta) -> int:
+    if isinstance(solver, diffrax.Euler):
+        return 1
+    stages = solver.tableau.num_stages
+    return stages - 1 if solver.tableau.fsal else stages
+
+
+def _renew_curvature(parameters: FlowParameters, memory: FlowMemory) -> FlowMemory:
+    """A new estimate where one is due; a step that was to be at the old floor obeys the new."""
+    old, now = memory.curvature, memory.now
+    if old is None:
+        return memory
+
+    def renew(memory: FlowMemory) -> FlowMemory:
+        new = again(_field(parameters), parameters.floor, old, memory.position, now)
+        proposed = jnp.where(forced(memory.proposed - now, old), now + new.floor, memory.proposed)
+        counts = memory.counts._replace(estimates=memory.counts.estimates + 1)
+        return memory._replace(curvature=new, proposed=proposed, counts=counts)
+
+    return jax.lax.cond(is_due(old, now), renew, lambda same: same, memory)

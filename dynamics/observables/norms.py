@@ -1,0 +1,13 @@
+"""How well the directions stay on their spheres."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...models.polar import Polar, layer_norms
+from ...models.problem import Problem
+
+
+def norm_drift(problem: Problem, view: Polar) -> Float[Array, "layers"]:
+    """| |V_k| - 1 | of each layer: round-off where the directions are retracted."""
+    del problem
+    return jnp.abs(layer_norms(view.directions) - 1)

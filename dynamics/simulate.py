@@ -1,0 +1,231 @@
+"""The driver: moves any dynamics through times and looks at it there.
+
+The times are cut into chunks of a fixed number of looks; one compiled program runs a chunk, the
+last one padded, so that no number of times compiles anew. Between chunks the host may show
+progress or find that all is over. A run that diverges, rests or spends its budget stops at once,
+its later rows are NaN, and its status says why.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, Key, PyTree
+
+from ..models.checks import is_traced, refusal
+from ..models.polar import Polar
+from .observe import Observe, observe
+from .stopping import Condition, Look
+from .trajectory import Trajectory
+from .types import Dynamics, State, Status, start
+
+LOOKS_PER_CHUNK = 32
+
+
+class Carry(NamedTuple):
+    """What goes from look to look: the state and the stopping condition's memory."""
+
+    state: State
+    memory: PyTree
+
+
+class Watch(NamedTuple):
+    """What is looked at, and when to stop."""
+
+    observe: Observe
+    stop: Condition | None
+
+
+def simulate(
+    dynamics: Dynamics,
+    start_from: Polar | State,
+    *,
+    times: ArrayLike,
+    observe: Observe = observe("loss", "rho"),
+    key: Key[Array, ""] | None = None,
+    stop: Condition | None = None,
+    throw: bool = False,
+    progress: bool = False,
+) -> Trajectory:
+    """Runs one dynamics from one start and looks at given times.
+
+    Args:
+        dynamics: A flow, a descent, any `Dynamics`.
+        start_from: A position at time zero, or the ``final`` state of an earlier trajectory, from
+            which the run goes on to the same numbers as if it had never stopped.
+        times: Increasing times ``[T]`` of looking, in units of the running sum of learning
+            rates. A discrete dynamics moves to the nearest whole step and says which time it
+            reached; `times_at` gives the times of steps or epochs.
+        observe: What to look at, made by `dynamics.observe`.
+        key: Drives whatever is random; not needed when going on from a state.
+        stop: A condition from `dynamics.stopping`.
+        throw: Whether to raise when the run diverges or spends its budget.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The trajectory; its ``status`` says how the run ended.
+
+    Raises:
+        ValueError: If times are not increasing, cannot be reached, or lie before the state.
+        RuntimeError: With ``throw=True``, if the run ended in failure.
+    """
+    watch = Watch(observe, stop)
+    begin = resume(start_from) if isinstance(start_from, State) else start_from
+    carry = _first_carry(dynamics, begin, key, watch)
+    stops, reached = dynamics.stops(dynamics.parameters, check_times(times, carry.state))
+    carry, rows = drive(
+        lambda c, looks: _run_chunk(dynamics, c, looks, watch), carry, stops, progress=progress
+    )
+    trajectory = Trajectory(reached, rows, carry.state, dynamics.statistics(carry.state))
+    if throw:
+        raise_failure(trajectory)
+    return trajectory
+
+
+def drive(
+    run_chunk: Callable[[Carry, PyTree], tuple[Carry, PyTree]],
+    carry: Carry,
+    stops: PyTree,
+    *,
+    axis: int = 0,
+    progress: bool = False,
+) -> tuple[Carry, dict[str, PyTree]]:
+    """Runs all chunks from the host.
+
+    Args:
+        run_chunk: ``run_chunk(carry, (stops, wanted)) -> (carry, rows)`` on one chunk.
+        carry: Where to begin.
+        stops: Leaves with the looks along ``axis``.
+        axis: 0 for one member, 1 where members come first.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        The carry at the end and the rows of all looks, along ``axis``.
+    """
+    count = jax.tree.leaves(stops)[0].shape[axis]
+    pieces = []
+    for first in _shown(range(0, count, LOOKS_PER_CHUNK), progress):
+        carry, rows = run_chunk(carry, _chunk(stops, first, count, axis))
+        pieces.append(rows)
+    joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
+    keep = (slice(None),) * axis + (slice(count),)
+    return carry, jax.tree.map(lambda leaf: leaf[keep], joined)
+
+
+def run_looks(
+    dynamics: Dynamics, carry: Carry, looks: tuple[PyTree, Bool[Array, "looks"]], watch: Watch
+) -> tuple[Carry, dict[str, PyTree]]:
+    """The pure program of one chunk: a scan over its looks, stopping for good where it must."""
+    return jax.lax.scan(lambda c, look: _look(dynamics, c, look, watch), carry, looks)
+
+
+def first_carry(
+    dynamics: Dynamics, begin: Polar | State, key: Key[Array, ""] | None, watch: Watch
+) -> Carry:
+    """The carry at a start, or at a state from which a run goes on."""
+    state = begin if isinstance(begin, State) else start(dynamics, begin, key)
+    if watch.stop is None:
+        return Carry(state, ())
+    look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch))
+    return Carry(state, watch.stop.remember(watch.stop.settings, look))
+
+
+_run_chunk = jax.jit(run_looks)
+_first_carry = jax.jit(first_carry)
+
+
+def _look(
+    dynamics: Dynamics, carry: Carry, look: tuple[PyTree, Bool[Array, ""]], watch: Watch
+) -> tuple[Carry, dict[str, PyTree]]:
+    until, wanted = look
+    state = jax.lax.cond(
+        wanted & (carry.state.status == Status.FINISHED),
+        lambda s: dynamics.advance(dynamics.parameters, s, until),
+        lambda s: s,
+        carry.state,
+    )
+    seen = wanted & (state.status == Status.FINISHED) & (carry.state.status == Status.FINISHED)
+    shapes = jax.eval_shape(lambda s: _observed(dynamics, s, watch), state)
+    row = jax.lax.cond(
+        seen,
+        lambda s: _observed(dynamics, s, watch),
+        lambda s: jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes),
+        state,
+    )
+    if watch.stop is None:
+        return Carry(state, carry.memory), row
+    shown = _shown_to_condition(dynamics, state, row)
+    memory, status = watch.stop.decide(watch.stop.settings, carry.memory, shown)
+    status = jnp.where(seen, status, state.status).astype(state.status.dtype)
+    return Carry(state._replace(status=status), memory), row
+
+
+def _observed(dynamics: Dynamics, state: State, watch: Watch) -> dict[str, PyTree]:
+    return watch.observe(dynamics.problem, dynamics.view(state.position))
+
+
+def _shown_to_condition(dynamics: Dynamics, state: State, row: dict[str, PyTree]) -> Look:
+    return Look(dynamics.problem, state.time, dynamics.view(state.position), row)
+
+
+def resume(state: State) -> State:
+    """The state with a stop that may be taken back (a condition, a budget) taken back."""
+    again = jnp.where(state.status == Status.DIVERGED, state.status, Status.FINISHED)
+    return state._replace(status=again.astype(state.status.dtype))
+
+
+def check_times(times: ArrayLike, state: State | None = None) -> Float[np.ndarray, "..."]:
+    """Times as float64 on the host, refused unless they increase and lie at or after a state.
+
+    Raises:
+        ValueError: As said.
+    """
+    if is_traced(times):
+        return times  # type: ignore[return-value]
+    values = np.asarray(times, np.float64)
+    if values.ndim == 0 or values.shape[-1] == 0 or not np.all(np.isfinite(values)):
+        raise refusal("finite times [T]", values, "pass for example jnp.linspace(0, 100, 201)")
+    if np.any(np.diff(values, axis=-1) <= 0) or np.any(values < 0):
+        raise refusal("increasing times from 0 on", values, "sort them")
+    if state is not None and not is_traced(state.time):
+        begun = float(np.max(np.asarray(state.time)))
+        if values.min() < begun * (1 - 1e-5):
+            raise refusal(
+                f"times from {begun:g} on, where the state stands", values.min(), "begin later"
+            )
+    return values
+
+
+def raise_failure(trajectory: Trajectory) -> None:
+    """Raises if a member failed.
+
+    Raises:
+        RuntimeError: With the status's sentence.
+    """
+    statuses = np.atleast_1d(np.asarray(trajectory.final.status))
+    failed = np.flatnonzero(statuses >= Status.DIVERGED)
+    if failed.size:
+        status = Status(int(statuses[failed[0]]))
+        which = "" if statuses.size == 1 else f"member {failed[0]} (of {failed.size} that failed) "
+        raise RuntimeError(f"{which}{status.sentence}")
+
+
+def _chunk(
+    stops: PyTree, first: int, count: int, axis: int
+) -> tuple[PyTree, Bool[np.ndarray, "..."]]:
+    """One chunk's stops, the last repeated up to full length, and which of them are wanted."""
+    index = np.minimum(np.arange(first, first + LOOKS_PER_CHUNK), count - 1)
+    cut = jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=axis), stops)
+    wanted = np.arange(first, first + LOOKS_PER_CHUNK) < count
+    members = jax.tree.leaves(stops)[0].shape[:axis]
+    return cut, np.broadcast_to(wanted, (*members, LOOKS_PER_CHUNK))
+
+
+def _shown(chunks: range, progress: bool) -> Iterable[Any]:
+    if not progress:
+        return chunks
+    from tqdm.auto import tqdm
+
+    return tqdm(chunks, unit="chunk", leave=False)

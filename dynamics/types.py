@@ -1,0 +1,209 @@
+"""What a dynamics is: a value that says how a position moves, and the state that it carries.
+
+Gradient flow and stochastic gradient descent are two *values* of one type, `Dynamics`; one driver
+(`dynamics.simulate`) runs them all, and `dynamics.compare` lays them on one time axis.
+
+**Units of time.** Time is the running sum of the learning rates (with heavy ball, of
+learning_rate / (1 - momentum)), in the mean normalisation of the loss (`models.problem`): flow and
+descent share it. A discrete dynamics moves in whole steps; what it carries is the integer count.
+
+**When we look never changes what happens.** ``advance`` may step past ``until`` and remember it;
+randomness is derived from the count of steps and epochs, never from the times of looking.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
+
+from ..models.checks import is_traced, refusal, unknown
+from ..models.polar import Polar
+from ..models.problem import Problem
+
+
+class Status(enum.IntEnum):
+    """Why a run stands where it stands, one number per member; ``.sentence`` names the cure."""
+
+    FINISHED = 0
+    CONDITION_MET = 1
+    AT_REST = 2
+    DIVERGED = 3
+    BUDGET_SPENT = 4
+    BATCHES_USED_UP = 5
+
+    @property
+    def sentence(self) -> str:
+        """What happened, and what to do about it."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.FINISHED: "every time asked for was reached",
+    Status.CONDITION_MET: "stopped by its condition",
+    Status.AT_REST: "came to rest",
+    Status.DIVERGED: "diverged: lower the learning rate (descent) or the tolerance (flow)",
+    Status.BUDGET_SPENT: "spent its budget of steps: raise max_steps or shorten the times",
+    Status.BATCHES_USED_UP: "used up the batches that were given: give more, or stop earlier",
+}
+
+
+class State(NamedTuple):
+    """Where a run is, and all that it needs to go on.
+
+    Attributes:
+        time: The time of `position`, a scalar.
+        position: What moves; each dynamics has its own kind (`Polar` on the spheres).
+        memory: What else the dynamics carries: optimiser state, key, the step under way.
+        status: A `Status`, a scalar integer.
+    """
+
+    time: Float[Array, ""]
+    position: PyTree
+    memory: PyTree
+    status: Int[Array, ""]
+
+
+class Dynamics(eqx.Module):
+    """How a position moves, as pure functions and their parameters.
+
+    A pytree: the parameters (the problem, rates, tolerances) are its leaves, the functions are
+    static. Two dynamics built alike with other numbers share all compiled code.
+
+    Attributes:
+        name: How the dynamics is called in tables and pictures.
+        parameters: A pytree with an attribute ``problem``.
+        init: ``init(parameters, position, key) -> State`` at time zero.
+        advance: ``advance(parameters, state, until) -> State``; called again, it goes on.
+            ``until`` is one entry of what ``stops`` makes of times.
+        view: ``view(position) -> Polar``, what observables see.
+        stops: ``stops(parameters, times[..., T]) -> (stops, times reached)``, before compilation.
+        statistics: ``statistics(state) -> dict`` of counts.
+    """
+
+    parameters: PyTree
+    name: str = eqx.field(static=True)
+    init: Callable[[PyTree, PyTree, Key[Array, ""] | None], State] = eqx.field(static=True)
+    advance: Callable[[PyTree, State, PyTree], State] = eqx.field(static=True)
+    view: Callable[[PyTree], Any] = eqx.field(static=True)
+    stops: Callable[[PyTree, Any], tuple[PyTree, Any]] = eqx.field(static=True)
+    statistics: Callable[[State], dict[str, Any]] = eqx.field(static=True)
+
+    @property
+    def problem(self) -> Problem:
+        """The problem whose network moves."""
+        return self.parameters.problem
+
+    def __repr__(self) -> str:
+        return f"Dynamics({self.name} of {self.problem})"
+
+
+def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
+    """The same dynamics with other numbers, sharing its compiled code.
+
+    Args:
+        dynamics: Any dynamics.
+        **values: New values by name: ``decay`` (of its problem), ``learning_rate``, ``momentum``
+            or whatever its parameters hold.
+
+    Raises:
+        ValueError: If there is no such parameter, or a decay or learning rate is negative.
+    """
+    for name, value in values.items():
+        _refuse_negative(name, value)
+        paths = _paths(dynamics)
+        if name not in paths:
+            raise unknown("parameter", name, paths)
+        for path in paths[name]:
+            old = _follow(dynamics, path)
+            new = jnp.asarray(value, old.dtype)
+            dynamics = eqx.tree_at(lambda tree, path=path: _follow(tree, path), dynamics, new)
+    return dynamics
+
+
+def start(dynamics: Dynamics, position: PyTree, key: Key[Array, ""] | None = None) -> State:
+    """The state of a dynamics at time zero, its numbers cast to the problem's precision.
+
+    Args:
+        dynamics: Any dynamics.
+        position: Where it starts, a `Polar` for dynamics on the spheres.
+        key: Drives whatever is random.
+
+    Raises:
+        ValueError: If the position does not fit the network, or a key is missing.
+    """
+    problem = _one_problem(dynamics)
+    cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, problem.inputs.dtype), position)
+    _check_position(problem, cast)
+    return dynamics.init(dynamics.parameters, cast, key)
+
+
+def _one_problem(dynamics: Dynamics) -> Problem:
+    """The dynamics' problem; of a product, the first member's: all start from one position."""
+    return jax.tree.leaves(dynamics.problem, is_leaf=lambda leaf: isinstance(leaf, Problem))[0]
+
+
+def _check_position(problem: Problem, position: PyTree) -> None:
+    if not isinstance(position, Polar):
+        raise refusal(
+            "a start in polar coordinates",
+            type(position).__name__,
+            "make one with models.to_polar(network.init(key), rho=1.0)",
+        )
+    wanted = jax.eval_shape(problem.network.init, jax.random.key(0))
+    shapes = [layer.shape for layer in wanted]
+    found = [layer.shape for layer in position.directions]
+    if shapes != found or position.rho.ndim:
+        raise refusal(
+            f"one start of {problem.network.name} with layers {shapes}",
+            f"rho {position.rho.shape} and layers {found}",
+            "draw it from the same network (many starts go to dynamics.ensemble)",
+        )
+
+
+_Path = tuple[str, ...]
+
+
+def _paths(dynamics: Dynamics) -> dict[str, list[_Path]]:
+    """Where the numbers live, as attribute and item names; in several places in a product."""
+    paths: dict[str, list[_Path]] = {}
+    for field, value in vars(dynamics.parameters).items():
+        if isinstance(value, Problem):
+            found = {"decay": [("problem", "decay")]}
+        elif isinstance(value, jax.Array | np.ndarray):
+            found = {field: [(field,)]}
+        elif isinstance(value, dict):
+            found = _paths_of_items(field, value)
+        else:
+            found = {}
+        for name, places in found.items():
+            paths.setdefault(name, []).extend(("parameters", *place) for place in places)
+    return paths
+
+
+def _paths_of_items(field: str, items: dict[str, Any]) -> dict[str, list[_Path]]:
+    found: dict[str, list[_Path]] = {}
+    for item, value in items.items():
+        if isinstance(value, Dynamics):
+            for name, places in _paths(value).items():
+                found.setdefault(name, []).extend((field, item, *place) for place in places)
+        else:
+            found[item] = [(field, item)]
+    return found
+
+
+def _follow(tree: PyTree, path: _Path) -> Any:
+    for name in path:
+        tree = tree[name] if isinstance(tree, dict) else getattr(tree, name)
+    return tree
+
+
+def _refuse_negative(name: str, value: ArrayLike) -> None:
+    if name in ("decay", "learning_rate") and not is_traced(value):
+        worst = np.min(np.asarray(value))
+        if not worst >= 0:
+            raise refusal(f"{name} that is not negative", worst, "pass zero or more")

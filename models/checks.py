@@ -1,0 +1,46 @@
+"""One voice for refusals: what was expected, what came, what to do.
+
+Errors are raised when a thing is constructed, outside of any compiled code, so that the line which
+caused them is the line which the traceback shows. Values that are being traced by JAX cannot be
+looked at; the checks of values then step aside and only shapes are checked.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+
+
+def refusal(expected: str, got: object, remedy: str) -> ValueError:
+    """Builds the one-line error of the house.
+
+    Args:
+        expected: What was asked for, a phrase.
+        got: What came instead.
+        remedy: What the reader can do about it, an imperative.
+
+    Returns:
+        A ``ValueError`` to raise.
+
+    >>> str(refusal("a decay that is not negative", -1.0, "pass decay=0.0 for none"))
+    'expected a decay that is not negative, got -1.0: pass decay=0.0 for none'
+    """
+    return ValueError(f"expected {expected}, got {got}: {remedy}")
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+    """Builds the error for a name that does not exist, with the nearest one that does.
+
+    >>> str(unknown("observable", "roh", ["rho", "loss"]))
+    "unknown observable 'roh' (did you mean 'rho'?): choose one of loss, rho"
+    """
+    choices = sorted(known)
+    near = difflib.get_close_matches(name, choices, n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    return ValueError(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(choices)}")
+
+
+def is_traced(tree: Any) -> bool:
+    """Whether any leaf of the tree is being traced, so that its value cannot be looked at."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))

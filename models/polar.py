@@ -1,0 +1,92 @@
+"""Polar coordinates: one radius rho and one unit direction V_k per layer.
+
+    W_k = rho_k V_k,    |V_k| = 1,    rho = prod_k rho_k,    f_W = rho f_V.
+
+|.| is the Frobenius norm over all axes of a layer (for a convolution: of its kernel). The
+directions live on a product of spheres; `project` gives the tangent part of a vector there and
+`retract` brings a displaced point back by dividing by the norms.
+
+Source: [Dyn] section 3.2, [M117] section 3.3, [M112] section 2.1.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float
+
+from .checks import is_traced, refusal
+from .network import Weights
+
+
+class Polar(NamedTuple):
+    """A network's weights in polar coordinates.
+
+    Attributes:
+        rho: The product of the layers' norms, a scalar.
+        directions: Like `Weights`, each layer of unit Frobenius norm.
+    """
+
+    rho: Float[Array, ""]
+    directions: Weights
+
+
+def layer_norms(weights: Weights) -> Float[Array, "layers"]:
+    """Frobenius norm of each layer."""
+    return jnp.stack([jnp.sqrt(jnp.sum(layer**2)) for layer in weights])
+
+
+def normalise(weights: Weights) -> Weights:
+    """Divides each layer by its Frobenius norm."""
+    return tuple(layer / jnp.sqrt(jnp.sum(layer**2)) for layer in weights)
+
+
+def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
+    """Polar coordinates of weights.
+
+    Args:
+        weights: One array per layer, none of them zero.
+        rho: Replaces the radius, which else is the product of the layers' norms.
+
+    Returns:
+        The point with ``directions[k] = weights[k] / |weights[k]|``.
+
+    Raises:
+        ValueError: If a layer is zero or not finite: it has no direction.
+
+    >>> point = to_polar((jnp.array([[3.0, 4.0]]), jnp.array([[2.0], [0.0]])))
+    >>> float(point.rho), point.directions[0].tolist()
+    (10.0, [[0.6000000238418579, 0.800000011920929]])
+    """
+    layers = tuple(jnp.asarray(layer) for layer in weights)
+    norms = layer_norms(layers)
+    if not is_traced(norms) and not bool(jnp.all(jnp.isfinite(norms) & (norms > 0))):
+        raise refusal(
+            "layers with finite norms above zero", norms.tolist(), "draw the weights again"
+        )
+    radius = jnp.prod(norms) if rho is None else jnp.asarray(rho, norms.dtype)
+    return Polar(radius, normalise(layers))
+
+
+def to_weights(polar: Polar) -> Weights:
+    """Weights of the same function with the radius shared equally: W_k = rho^(1/L) V_k.
+
+    A polar point says nothing of the single norms rho_k; equal norms are the ones that the
+    un-normalised flow keeps. A negative rho, which discrete steps can reach, is carried by the
+    last layer's sign.
+    """
+    share = jnp.abs(polar.rho) ** (1.0 / len(polar.directions))
+    *hidden, last = (share * layer for layer in polar.directions)
+    return (*hidden, jnp.sign(polar.rho) * last)
+
+
+def project(directions: Weights, vectors: Weights) -> Weights:
+    """Tangent part of vectors on the product of unit spheres: g_k - <g_k, V_k> V_k."""
+    return tuple(
+        vector - jnp.sum(vector * direction) * direction
+        for direction, vector in zip(directions, vectors, strict=True)
+    )
+
+
+def retract(polar: Polar) -> Polar:
+    """Brings directions that have left their spheres back; rho stays."""
+    return Polar(polar.rho, normalise(polar.directions))
