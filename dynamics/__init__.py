@@ -21,7 +21,7 @@ from .observe import Observe, observe
 from .restart import Attempts, simulate_with_restarts
 from .simulate import simulate
 from .spheres import on_spheres
-from .stated_error import StatedError, coarser, simulate_with_error
+from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
 from .stopping import Condition, at_rest, best, separated
 from .trajectory import Trajectory, first_time, member
 from .types import Dynamics, State, Status, replace
@@ -43,6 +43,7 @@ __all__ = [
     "compare",
     "descent",
     "ensemble",
+    "ensemble_with_error",
     "error_on",
     "first_time",
     "gradient_descent",

@@ -167,8 +167,9 @@ def choose(
     if isinstance(batches, Batches):
         return batches
     samples = targets.shape[0]
-    if size is None:
+    if batches is not None:
         return given(batches, samples)
+    assert size is not None
     ways: dict[str, Callable[[], Batches]] = {
         "reshuffled": lambda: reshuffled(samples, size),
         "replacement": lambda: with_replacement(samples, size),

@@ -7,7 +7,7 @@ float32 over a million steps is wrong by a percent.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +31,8 @@ class Clock(NamedTuple):
         schedule: Rate of each step, or None for a constant one.
     """
 
-    learning_rate: Float[Array, "*members"]
-    momentum: Float[Array, "*members"]
+    learning_rate: Any
+    momentum: Any
     schedule: Schedule | None
 
 
@@ -64,9 +64,7 @@ def steps_at_times(clock: Clock, times: np.ndarray) -> Int[np.ndarray, "..."]:
         raise refusal("a positive learning rate", np.min(unit), "time is the sum of the rates")
     scaled = times / unit
     steps = (
-        np.rint(scaled)
-        if clock.schedule is None
-        else _steps_under_schedule(clock.schedule, scaled)
+        np.rint(scaled) if clock.schedule is None else _steps_under_schedule(clock.schedule, scaled)
     ).astype(np.int64)
     if np.any(np.diff(steps, axis=-1) <= 0):
         raise _too_fine(times, steps, unit)
@@ -84,11 +82,13 @@ def stops(clock: Clock, times: np.ndarray, dtype: jnp.dtype) -> tuple[Stop, np.n
     if is_traced((clock.learning_rate, clock.momentum, times)):
         if clock.schedule is not None:
             raise refusal(
-                "a learning rate that is not traced with a schedule", "a traced one", "call simulate outside jit"
+                "a learning rate that is not traced with a schedule",
+                "a traced one",
+                "call simulate outside jit",
             )
         unit = clock.learning_rate / (1 - clock.momentum)
-        steps = jnp.rint(times / unit).astype(jnp.int32)
-        return Stop(steps, (steps * unit).astype(dtype)), steps * unit
+        nearest = jnp.rint(times / unit).astype(jnp.int32)
+        return Stop(nearest, (nearest * unit).astype(dtype)), nearest * unit
     steps = steps_at_times(clock, times)
     reached = np.stack(
         [times_of_steps(_of_member(clock, i), row) for i, row in enumerate(np.atleast_2d(steps))]

@@ -8,7 +8,7 @@ Distances to the reference (the first dynamics) at each time:
 - ``directions``: |V_k - V_k,ref| of each layer, at most 2.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -16,16 +16,17 @@ import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float, Key, PyTree
 
+from ..models.checks import unknown
 from ..models.polar import Polar
 from ..models.problem import Problem, outputs
 from .lockstep import together
 from .observe import Observe, observe
-from .simulate import simulate
+from .simulate import Progress, simulate
 from .trajectory import Trajectory
 from .types import Dynamics
 
 
-class Comparison(NamedTuple):
+class Comparison(eqx.Module):
     """Several trajectories from one start on one time axis.
 
     Attributes:
@@ -36,12 +37,14 @@ class Comparison(NamedTuple):
         reference: Whose distances are zero.
     """
 
-    times: Float[np.ndarray, "times"]
+    times: Float[Array, "times"] | Float[np.ndarray, "times"]
     trajectories: dict[str, Trajectory]
     distances: dict[str, dict[str, Float[Array, "times ..."]]]
-    reference: str
+    reference: str = eqx.field(static=True)
 
     def __getitem__(self, name: str) -> Trajectory:
+        if name not in self.trajectories:
+            raise unknown("member", name, self.trajectories)
         return self.trajectories[name]
 
 
@@ -52,7 +55,7 @@ def compare(
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
     key: Key[Array, ""] | None = None,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> Comparison:
     """Runs several dynamics from one start in lockstep and measures distances between them.
 
@@ -63,7 +66,7 @@ def compare(
             that their steps reach, which must be the same for all of them.
         observe: What to look at in each of them.
         key: Drives whatever is random, the same for all.
-        progress: Whether to show a progress bar.
+        progress: Wraps the chunks, see `dynamics.simulate`.
 
     Raises:
         ValueError: If the discrete members reach no common times.
@@ -71,9 +74,7 @@ def compare(
     reference = next(iter(members))
     joint = together(members)
     look = joint_observe(members, reference, observe)
-    whole = simulate(
-        joint, start_from, times=times, observe=look, key=key, progress=progress
-    )
+    whole = simulate(joint, start_from, times=times, observe=look, key=key, progress=progress)
     return split(members, reference, whole)
 
 

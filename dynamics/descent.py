@@ -73,9 +73,7 @@ def gradient_descent(
     Raises:
         ValueError: If the rate is negative or the momentum is outside [0, 1).
     """
-    return descent(
-        problem, optax.sgd, learning_rate, name="gradient descent", momentum=momentum
-    )
+    return descent(problem, optax.sgd, learning_rate, name="gradient descent", momentum=momentum)
 
 
 def sgd(
@@ -148,7 +146,7 @@ def descent(
     )
     return Dynamics(
         parameters=parameters,
-        name=name or getattr(optimiser, "__name__", "descent"),
+        name=name or str(getattr(optimiser, "__name__", "descent")),
         init=_init,
         advance=_advance,
         view=_same,

@@ -10,7 +10,7 @@ A mapped member takes exactly the steps that it would take alone, and no member 
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -22,7 +22,17 @@ from jaxtyping import Array, ArrayLike, Key, PyTree
 from ..models.checks import refusal, unknown
 from ..models.polar import Polar
 from .observe import Observe, observe
-from .simulate import Carry, Watch, check_times, drive, first_carry, raise_failure, resume, run_looks
+from .simulate import (
+    Carry,
+    Progress,
+    Watch,
+    check_times,
+    drive,
+    first_carry,
+    raise_failure,
+    resume,
+    run_looks,
+)
 from .stopping import Condition
 from .trajectory import Trajectory
 from .types import Dynamics, State, Status, replace
@@ -37,11 +47,11 @@ def ensemble(
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
     key: Key[Array, ""] | None = None,
-    over: dict[str, ArrayLike] | None = None,
+    over: Mapping[str, ArrayLike] | None = None,
     stop: Condition | None = None,
     batching: str = "auto",
     throw: bool = False,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> Trajectory:
     """Runs many members of one dynamics.
 
@@ -57,7 +67,7 @@ def ensemble(
         stop: A stopping condition; each member stops by itself.
         batching: ``"map"``, ``"vmap"`` or ``"auto"``, see `placement`.
         throw: Whether to raise when a member fails.
-        progress: Whether to show a progress bar.
+        progress: Wraps the chunks, see `dynamics.simulate`.
 
     Returns:
         A trajectory whose arrays have the members first; ``status`` is a list.
@@ -128,9 +138,7 @@ def _program(how: str) -> Callable[..., tuple[Carry, PyTree]]:
     mesh = Mesh(np.array(jax.devices()), ("member",), axis_types=(AxisType.Auto,))
     same, split = PartitionSpec(), PartitionSpec("member")
     specs = (same, split, same, split, split)
-    return jax.jit(
-        jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False)
-    )
+    return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False))
 
 
 def _first_carries(

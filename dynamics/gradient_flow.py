@@ -41,7 +41,7 @@ def gradient_flow(
     solver: integrate.RungeKutta | None = None,
     rtol: ArrayLike = 1e-4,
     atol: ArrayLike = 1e-7,
-    floor: ArrayLike | None | str = "auto",
+    floor: ArrayLike | str | None = "auto",
     step: ArrayLike | None = None,
     max_steps: int = 10_000_000,
 ) -> Dynamics:

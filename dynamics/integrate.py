@@ -230,9 +230,7 @@ def _controller(parameters: FlowParameters, curvature: Curvature | None) -> Any:
     )
 
 
-def _first_step(
-    parameters: FlowParameters, curvature: Curvature | None
-) -> Float[Array, ""] | None:
+def _first_step(parameters: FlowParameters, curvature: Curvature | None) -> Float[Array, ""] | None:
     if parameters.step is not None:
         return parameters.step
     return None if curvature is None else curvature.floor
@@ -252,20 +250,20 @@ def _empty_step(parameters: FlowParameters, position: PyTree, solver_state: PyTr
 
 
 def _evaluations_per_step(solver: RungeKutta) -> int:
-    if isinstance(solver, diffrax.Euler):
+    tableau = getattr(solver, "tableau", None)
+    if not isinstance(tableau, diffrax.ButcherTableau):
         return 1
-    stages = solver.tableau.num_stages
-    return stages - 1 if solver.tableau.fsal else stages
+    return tableau.num_stages - 1 if tableau.fsal else tableau.num_stages
 
 
 def _renew_curvature(parameters: FlowParameters, memory: FlowMemory) -> FlowMemory:
     """A new estimate where one is due; a step that was to be at the old floor obeys the new."""
-    old, now = memory.curvature, memory.now
-    if old is None:
+    old, now, floor = memory.curvature, memory.now, parameters.floor
+    if old is None or floor is None:
         return memory
 
     def renew(memory: FlowMemory) -> FlowMemory:
-        new = again(_field(parameters), parameters.floor, old, memory.position, now)
+        new = again(_field(parameters), floor, old, memory.position, now)
         proposed = jnp.where(forced(memory.proposed - now, old), now + new.floor, memory.proposed)
         counts = memory.counts._replace(estimates=memory.counts.estimates + 1)
         return memory._replace(curvature=new, proposed=proposed, counts=counts)

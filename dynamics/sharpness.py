@@ -39,7 +39,7 @@ def sharpness(
         The estimate, in units of 1/time, and the vector to start from next time.
     """
 
-    def multiply(_: int, carry: tuple[Array, PyTree]) -> tuple[Array, PyTree]:
+    def multiply(_: Array, carry: tuple[Array, PyTree]) -> tuple[Array, PyTree]:
         _, vector = carry
         _, product = jax.jvp(field, (position,), (vector,))
         unit, size = _scaled(product)

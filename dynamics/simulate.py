@@ -7,7 +7,7 @@ its later rows are NaN, and its status says why.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,9 @@ from .trajectory import Trajectory
 from .types import Dynamics, State, Status, start
 
 LOOKS_PER_CHUNK = 32
+
+Progress = Callable[[Iterable[int]], Iterable[int]]
+"""Wraps an iteration, as ``tqdm.auto.tqdm`` does."""
 
 
 class Carry(NamedTuple):
@@ -47,7 +50,7 @@ def simulate(
     key: Key[Array, ""] | None = None,
     stop: Condition | None = None,
     throw: bool = False,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> Trajectory:
     """Runs one dynamics from one start and looks at given times.
 
@@ -62,7 +65,7 @@ def simulate(
         key: Drives whatever is random; not needed when going on from a state.
         stop: A condition from `dynamics.stopping`.
         throw: Whether to raise when the run diverges or spends its budget.
-        progress: Whether to show a progress bar.
+        progress: Wraps the iteration over chunks of looks: ``tqdm.auto.tqdm`` shows a bar.
 
     Returns:
         The trajectory; its ``status`` says how the run ended.
@@ -90,7 +93,7 @@ def drive(
     stops: PyTree,
     *,
     axis: int = 0,
-    progress: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Carry, dict[str, PyTree]]:
     """Runs all chunks from the host.
 
@@ -99,14 +102,15 @@ def drive(
         carry: Where to begin.
         stops: Leaves with the looks along ``axis``.
         axis: 0 for one member, 1 where members come first.
-        progress: Whether to show a progress bar.
+        progress: Wraps the chunks, see `dynamics.simulate`.
 
     Returns:
         The carry at the end and the rows of all looks, along ``axis``.
     """
     count = jax.tree.leaves(stops)[0].shape[axis]
     pieces = []
-    for first in _shown(range(0, count, LOOKS_PER_CHUNK), progress):
+    chunks: Iterable[int] = range(0, count, LOOKS_PER_CHUNK)
+    for first in chunks if progress is None else progress(chunks):
         carry, rows = run_chunk(carry, _chunk(stops, first, count, axis))
         pieces.append(rows)
     joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
@@ -151,7 +155,7 @@ def _look(
     row = jax.lax.cond(
         seen,
         lambda s: _observed(dynamics, s, watch),
-        lambda s: jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes),
+        lambda _: jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes),
         state,
     )
     if watch.stop is None:
@@ -221,11 +225,3 @@ def _chunk(
     wanted = np.arange(first, first + LOOKS_PER_CHUNK) < count
     members = jax.tree.leaves(stops)[0].shape[:axis]
     return cut, np.broadcast_to(wanted, (*members, LOOKS_PER_CHUNK))
-
-
-def _shown(chunks: range, progress: bool) -> Iterable[Any]:
-    if not progress:
-        return chunks
-    from tqdm.auto import tqdm
-
-    return tqdm(chunks, unit="chunk", leave=False)

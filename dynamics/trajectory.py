@@ -24,7 +24,7 @@ class Trajectory(eqx.Module):
         placement: How an ensemble was run; for one member "alone".
     """
 
-    times: Float[Array, "*members times"]
+    times: Float[Array, "*members times"] | Float[np.ndarray, "*members times"]
     observations: dict[str, PyTree]
     final: State
     statistics: dict[str, Any]
@@ -52,9 +52,7 @@ class Trajectory(eqx.Module):
         )
 
 
-def first_time(
-    trajectory: Trajectory, name: str, *, at_most: float
-) -> Float[Array, "*members"]:
+def first_time(trajectory: Trajectory, name: str, *, at_most: float) -> Float[Array, "*members"]:
     """The first time of looking at which an observation was at or below a value, else NaN.
 
     ``first_time(trajectory, "train_error", at_most=0.0)`` is when training error first vanished,

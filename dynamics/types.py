@@ -12,6 +12,7 @@ randomness is derived from the count of steps and epochs, never from the times o
 """
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -119,9 +120,8 @@ def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
         if name not in paths:
             raise unknown("parameter", name, paths)
         for path in paths[name]:
-            old = _follow(dynamics, path)
-            new = jnp.asarray(value, old.dtype)
-            dynamics = eqx.tree_at(lambda tree, path=path: _follow(tree, path), dynamics, new)
+            new = jnp.asarray(value, _follow(dynamics, path).dtype)
+            dynamics = eqx.tree_at(functools.partial(_follow, path=path), dynamics, new)
     return dynamics
 
 
@@ -173,7 +173,7 @@ def _paths(dynamics: Dynamics) -> dict[str, list[_Path]]:
     paths: dict[str, list[_Path]] = {}
     for field, value in vars(dynamics.parameters).items():
         if isinstance(value, Problem):
-            found = {"decay": [("problem", "decay")]}
+            found: dict[str, list[_Path]] = {"decay": [("problem", "decay")]}
         elif isinstance(value, jax.Array | np.ndarray):
             found = {field: [(field,)]}
         elif isinstance(value, dict):

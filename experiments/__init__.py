@@ -1,1 +1,38 @@
-"""Which question we ask: configurations, data, runs, pictures and the command line."""
+"""Which question we ask: configurations, data, runs, pictures and the command line.
+
+    config = experiments.preset("quickstart", "tiny")
+    record = experiments.run(config)
+    record = experiments.open("runs/quickstart-...")
+
+The only part of the project that touches files, the screen and the command line. Names are looked
+up when they are first used, so that ``rhoflow --help`` does not wait for JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .catalogue import preset
+    from .errors import UsageError
+    from .labelled import labelled
+    from .runs import Record, run
+    from .runs import open_run as open
+
+_HOMES = {
+    "Record": ("runs", "Record"),
+    "UsageError": ("errors", "UsageError"),
+    "labelled": ("labelled", "labelled"),
+    "open": ("runs", "open_run"),
+    "preset": ("catalogue", "preset"),
+    "run": ("runs", "run"),
+}
+
+__all__ = ["Record", "UsageError", "labelled", "open", "preset", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name from its home on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(f".{module}", __name__), attribute)

@@ -12,7 +12,11 @@ from typing import Any
 import jax
 
 
-def refusal(expected: str, got: object, remedy: str) -> ValueError:
+class Refusal(ValueError):
+    """A request that cannot be met; the message is one line that says what to do."""
+
+
+def refusal(expected: str, got: object, remedy: str) -> Refusal:
     """Builds the one-line error of the house.
 
     Args:
@@ -21,15 +25,15 @@ def refusal(expected: str, got: object, remedy: str) -> ValueError:
         remedy: What the reader can do about it, an imperative.
 
     Returns:
-        A ``ValueError`` to raise.
+        A `Refusal` to raise, which is a ``ValueError``.
 
     >>> str(refusal("a decay that is not negative", -1.0, "pass decay=0.0 for none"))
     'expected a decay that is not negative, got -1.0: pass decay=0.0 for none'
     """
-    return ValueError(f"expected {expected}, got {got}: {remedy}")
+    return Refusal(f"expected {expected}, got {got}: {remedy}")
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
+def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:
     """Builds the error for a name that does not exist, with the nearest one that does.
 
     >>> str(unknown("observable", "roh", ["rho", "loss"]))
@@ -38,7 +42,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> ValueError:
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return ValueError(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(choices)}")
+    return Refusal(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(choices)}")
 
 
 def is_traced(tree: Any) -> bool:

@@ -9,9 +9,7 @@ def input_norms(inputs: Float[Array, "samples ..."]) -> Float[Array, "samples"]:
     return jnp.sqrt(jnp.sum(inputs.reshape(inputs.shape[0], -1) ** 2, axis=1))
 
 
-def scale_inputs(
-    inputs: ArrayLike, like: ArrayLike | None = None
-) -> Float[Array, "samples ..."]:
+def scale_inputs(inputs: ArrayLike, like: ArrayLike | None = None) -> Float[Array, "samples ..."]:
     """Divides all inputs by one number, so that the longest has norm one.
 
     Args:

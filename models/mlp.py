@@ -10,6 +10,7 @@ Source: [Dyn] section 3.1; heads of several linear layers, [Wide] section 2.
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 
 import jax
@@ -53,7 +54,9 @@ def mlp(
         raise refusal("at least two positive widths", sizes, "pass for example (64, 32, 1)")
     if not 0 <= linear_layers <= hidden:
         raise refusal(
-            f"between 0 and {hidden} linear layers", linear_layers, "the output layer is not counted"
+            f"between 0 and {hidden} linear layers",
+            linear_layers,
+            "the output layer is not counted",
         )
     return _mlp(sizes, hidden - linear_layers, initialisation or lecun())
 
@@ -87,7 +90,7 @@ def _mlp(sizes: tuple[int, ...], relu_layers: int, initialisation: Initialisatio
 
 def _init(sizes: tuple[int, ...], initialisation: Initialisation, key: Key[Array, ""]) -> Weights:
     keys = jax.random.split(key, len(sizes) - 1)
-    shapes = zip(sizes[:-1], sizes[1:], strict=True)
+    shapes = itertools.pairwise(sizes)
     return tuple(initialisation(k, shape) for k, shape in zip(keys, shapes, strict=True))
 
 

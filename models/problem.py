@@ -56,7 +56,7 @@ class Problem(eqx.Module):
         targets: ArrayLike,
         decay: ArrayLike = 0.0,
         loss: Loss = losses.square,
-    ):
+    ) -> None:
         """Checks the parts against each other.
 
         Args:
@@ -89,7 +89,7 @@ class Problem(eqx.Module):
 
 
 def outputs(problem: Problem, polar: Polar) -> Float[Array, "samples ..."]:
-    """rho f_V(x_n) on the problem's inputs: ``[samples]`` or ``[samples, outputs]``."""
+    """Rho f_V(x_n) on the problem's inputs: ``[samples]`` or ``[samples, outputs]``."""
     return polar.rho * problem.network.apply(polar.directions, problem.inputs)
 
 
@@ -123,7 +123,7 @@ def take(problem: Problem, indices: Int[Array, "batch"]) -> Problem:
 
 
 def decay_from_weight_decay(weight_decay: ArrayLike) -> ArrayLike:
-    """lambda of an optimiser's weight_decay w, which adds w x to the gradient: w / 2."""
+    """Lambda of an optimiser's weight_decay w, which adds w x to the gradient: w / 2."""
     return jnp.asarray(weight_decay) / 2
 
 
@@ -165,7 +165,7 @@ def _check_data(inputs: np.ndarray, targets: np.ndarray) -> None:
         if bad.size:
             found = f"{bad.size} samples with NaN or infinity (first: sample {bad[0]})"
             raise refusal(f"finite {name}", found, "remove or repair them")
-    if encoding_of(targets) is None:
+    if encoding_of(jnp.asarray(targets)) is None:
         sample = np.unique(targets)[:5].tolist()
         raise refusal(
             "targets +-1 [samples], or centred or one-hot [samples, classes]",

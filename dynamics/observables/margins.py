@@ -74,8 +74,6 @@ def _margins(
     return _lead(values, own) / _lead(targets, own)
 
 
-def _lead(
-    values: Float[Array, "samples outputs"], own: Array
-) -> Float[Array, "samples"]:
+def _lead(values: Float[Array, "samples outputs"], own: Array) -> Float[Array, "samples"]:
     mine = jnp.sum(jnp.where(own, values, 0), axis=1)
     return mine - jnp.max(jnp.where(own, -jnp.inf, values), axis=1)

@@ -1,0 +1,196 @@
+"""The command line: ``rhoflow list | run NAME [options] | show FOLDER``.
+
+    rhoflow list                                what can be run
+    rhoflow run quickstart                      runs it, prints its table, stores its picture
+    rhoflow run quickstart --preset tiny --seeds 2 --data.train 50 --output here
+    rhoflow show runs/quickstart-...            the table and the configuration of a stored run
+
+Fields of the configuration are options; ``rhoflow run NAME --help`` lists them. A request that
+cannot be met ends in one line on standard error and exit status 2.
+"""
+
+import argparse
+import contextlib
+import difflib
+import io
+import itertools
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from . import catalogue
+from .data import DataError
+from .errors import UsageError
+
+DESCRIPTION = "Gradient flow and SGD of deep homogeneous networks in polar coordinates."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: What follows ``rhoflow``; the process's own unless given.
+
+    Returns:
+        The exit status: 0, 2 for a request that cannot be met, 130 when interrupted.
+    """
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options, rest = _parser().parse_known_args(given)
+        return options.command(options, rest)
+    except Exception as error:
+        if not _is_a_refusal(error):
+            raise
+        print(f"rhoflow: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rhoflow: interrupted; what was computed is in the run's folder", file=sys.stderr)
+        return 130
+
+
+def _is_a_refusal(error: Exception) -> bool:
+    """Whether the user can mend it; anything else is a fault of ours and keeps its traceback."""
+    if isinstance(error, UsageError | DataError | FileNotFoundError):
+        return True
+    checks = sys.modules.get(f"{__package__.removesuffix('.experiments')}.models.checks")
+    return checks is not None and isinstance(error, checks.Refusal)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> Any:
+        raise UsageError(f"{message}: see '{self.prog} --help'")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="rhoflow", description=DESCRIPTION)
+    commands = parser.add_subparsers(
+        required=True, metavar="list | run | show", parser_class=_Parser
+    )
+    listing = commands.add_parser("list", help="what can be run")
+    listing.set_defaults(command=_list)
+    run = commands.add_parser("run", help="run an experiment", add_help=False, allow_abbrev=False)
+    run.add_argument("name")
+    run.add_argument("--preset", default="laptop")
+    run.add_argument("--output", default=None)
+    run.set_defaults(command=_run)
+    show = commands.add_parser("show", help="show a stored run")
+    show.add_argument("folder")
+    show.set_defaults(command=_show)
+    return parser
+
+
+def _list(_: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    width = max(map(len, catalogue.CATALOGUE))
+    for name, entry in catalogue.CATALOGUE.items():
+        print(f"{name.ljust(width)}  {entry.question}")
+    return 0
+
+
+def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    if options.name in ("-h", "--help"):
+        print(
+            "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
+        )
+        return 0
+    default = catalogue.preset(options.name, options.preset)
+    config = _configured(options.name, default, rest)
+    if config is None:
+        return 0
+    _use_all_cores()
+    from .runs import run
+
+    record = run(config, options.output, _progress())
+    _print_record(record)
+    return 0
+
+
+def _show(options: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    from .runs import open_run
+
+    record = open_run(options.folder)
+    for name, value in sorted(vars(record.config).items()):
+        print(f"{name}: {value}")
+    for name, value in record.provenance.items():
+        print(f"{name}: {value}")
+    print()
+    _print_record(record)
+    return 0
+
+
+def _print_record(record: Any) -> None:
+    if not record.provenance["finished"]:
+        missing = f"'{record.folder}' holds an unfinished run of {record.name}"
+        raise UsageError(f"{missing} with {sorted(record.datasets) or 'no data'}: run it again")
+    print(record.table())
+    print()
+    print(f"{record.provenance['seconds']:g} s on {record.provenance['platform']}")
+    print(f"picture: {record.folder / 'picture.png'}")
+
+
+def _configured(name: str, default: Any, arguments: list[str]) -> Any:
+    """The configuration with its fields set from options; None after ``--help``."""
+    import tyro
+
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            config, unknown = tyro.cli(
+                type(default), args=arguments, default=default, return_unknown_args=True,
+                prog=f"rhoflow run {name} [--preset tiny|laptop|paper] [--output FOLDER]",
+            )  # fmt: skip
+    except SystemExit as end:
+        if not end.code:
+            return None
+        raise UsageError(f"{_sentence(said.getvalue())} (see 'rhoflow run {name} --help')") from end
+    _refuse(unknown, _options_of(default))
+    return config
+
+
+def _sentence(box: str) -> str:
+    """The sentence in the frame that tyro draws, above its first rule."""
+    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
+    words = " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+    return re.sub(r"^Error parsing \w+Config: ", "", words) or "options that cannot be read"
+
+
+def _options_of(config: Any, prefix: str = "--") -> list[str]:
+    """Options of a configuration and of the configurations in it."""
+    found: list[str] = []
+    for name, value in vars(config).items():
+        option = prefix + name.replace("_", "-")
+        nested = hasattr(value, "__dataclass_fields__")
+        found += _options_of(value, f"{option}.") if nested else [option]
+    return found
+
+
+def _refuse(unknown: list[str], known: list[str] | None = None) -> None:
+    if not unknown:
+        return
+    option = unknown[0].split("=")[0].replace("_", "-")
+    near = difflib.get_close_matches(option, [*(known or []), "--preset", "--output"], n=1)
+    hint = f" (did you mean '{near[0]}'?)" if near else ""
+    raise UsageError(f"unknown option '{unknown[0]}'{hint}: '--help' lists all")
+
+
+def _use_all_cores() -> None:
+    """Makes each CPU core a device, which JAX only does before its first computation."""
+    import jax
+
+    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+
+
+def _progress() -> Callable[..., Any] | None:
+    """A bar where somebody sees it: on a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    from tqdm.auto import tqdm
+
+    return lambda chunks: tqdm(chunks, unit="chunk", leave=False, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

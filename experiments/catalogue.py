@@ -1,0 +1,72 @@
+"""Every experiment by name, with the question that it asks.
+
+To add one: write a module in ``figures/`` that defines ``EXPERIMENT``, and add one line here. The
+modules are imported when they are asked for, so that listing them is quick.
+"""
+
+import difflib
+import importlib
+from typing import NamedTuple
+
+from .errors import UsageError
+from .experiment import Experiment
+
+
+class Entry(NamedTuple):
+    """Where an experiment lives, and its question."""
+
+    module: str
+    question: str
+
+
+CATALOGUE = {
+    "quickstart": Entry(
+        ".figures.quickstart",
+        "Does rho come to rest where mu/(M+lambda) says, from small and large starts?",
+    ),
+}
+
+
+def find(name: str) -> Experiment:
+    """The experiment of a name.
+
+    Raises:
+        UsageError: If there is none, with the nearest name.
+    """
+    if name not in CATALOGUE:
+        near = difflib.get_close_matches(name, CATALOGUE, n=1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise UsageError(f"unknown experiment '{name}'{hint}: 'rhoflow list' shows all")
+    module = importlib.import_module(CATALOGUE[name].module, package=__package__)
+    return module.EXPERIMENT
+
+
+def name_of(config: object) -> str:
+    """The name of the experiment to which a configuration belongs.
+
+    Raises:
+        UsageError: If it is none's configuration.
+    """
+    for name in CATALOGUE:
+        if type(config) is find(name).config:
+            return name
+    raise UsageError(
+        f"expected an experiment's configuration, got {type(config).__name__}: "
+        "take one from experiments.preset(name)"
+    )
+
+
+def preset(name: str, which: str = "laptop") -> object:
+    """A configuration to start from; change fields with ``dataclasses.replace``.
+
+    Args:
+        name: The experiment.
+        which: ``"tiny"``, ``"laptop"`` or ``"paper"``.
+
+    Raises:
+        UsageError: If there is no such experiment or preset.
+    """
+    presets = find(name).presets
+    if which not in presets:
+        raise UsageError(f"unknown preset '{which}': choose one of {', '.join(presets)}")
+    return presets[which]

@@ -1,0 +1,214 @@
+"""Quickstart: does rho come to rest where mu / (M + lambda) says?
+
+Two digits of MNIST, a three-layer ReLU network, gradient flow and SGD from several seeds, from a
+small and from a large initial rho, with decay and without. The claims looked at:
+
+- at rest, rho = rho_eq = mu / (M + lambda), and the loss is the gap to interpolation
+  ([Dyn] (7), (8));
+- with decay the final rho forgets the initial one, without decay it does not ([Dyn] Fig. 3);
+- margins narrow around their mean ([Dyn] Fig. 8).
+
+What a run says is in its table; nothing is assumed. A start from small rho can end in another kind
+of solution (one class served by dead outputs, margins 0), which the table shows by its train error.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from ... import dynamics, models
+from ..data import DataConfig, load
+from ..errors import UsageError
+from ..experiment import Datasets, Experiment, Row
+from ..labelled import labelled
+from .quickstart_picture import draw
+
+OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
+
+
+@dataclass(frozen=True)
+class QuickstartConfig:
+    """Digits, a three-layer network, flow and SGD from small and large rho."""
+
+    data: DataConfig = field(
+        default_factory=lambda: DataConfig(
+            name="mnist5k", classes=(3, 8), train=100, test=400, side=14, centre=True
+        )
+    )
+    """The images; two classes."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+
+    decay: tuple[float, ...] = (2e-3, 0.0)
+    """Values of lambda, in the mean normalisation."""
+
+    initial_rho: tuple[float, ...] = (2.0, 20.0)
+    """Values of rho at the start."""
+
+    seeds: int = 3
+    """How many initial directions; every one is started at every rho with every lambda."""
+
+    duration: float = 500.0
+    """Length of a run, in units of the running sum of learning rates."""
+
+    looks: int = 101
+    """At how many times to look, the start included."""
+
+    learning_rate: float = 0.02
+    """Of SGD."""
+
+    momentum: float = 0.9
+    """Of SGD (heavy ball)."""
+
+    batch_size: int = 20
+    """Of SGD, reshuffled every epoch."""
+
+    floor: float = 0.25
+    """Smallest step of the flow, in units of time; halve it to halve the error at kinks."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no run could satisfy."""
+        if len(self.data.classes) != 2:
+            raise UsageError(
+                f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
+            )
+        for name in ("seeds", "duration", "learning_rate", "floor", "batch_size"):
+            value, option = getattr(self, name), name.replace("_", "-")
+            if not value > 0:
+                raise UsageError(f"expected {name} > 0, got {value}: change --{option}")
+        for name in ("decay", "initial_rho"):
+            values = getattr(self, name)
+            if not values or min(values) < 0:
+                raise UsageError(
+                    f"expected numbers that are not negative in {name}, got {values}: "
+                    f"change --{name.replace('_', '-')}"
+                )
+        if self.looks < 2:
+            raise UsageError(f"expected looks >= 2, got {self.looks}: change --looks")
+
+
+def compute(
+    config: QuickstartConfig, progress: Callable[..., Any] | None = None
+) -> Iterator[tuple[str, xr.Dataset]]:
+    """Runs the flow and SGD from all starts; yields each as a dataset when it is done."""
+    problem, look = _problem(config)
+    starts, members = _starts(config, problem.network)
+    over = {"decay": members["decay"]}
+    times = np.linspace(0.0, config.duration, config.looks)
+
+    flow = dynamics.gradient_flow(problem, floor=config.floor)
+    began = time.perf_counter()
+    trajectory, error = dynamics.ensemble_with_error(
+        flow, starts, times=times, observe=look, over=over, progress=progress
+    )
+    stated = {f"stated_error_{name}": value for name, value in error._asdict().items()}
+    yield "flow", labelled(trajectory, members, **stated, **_seconds(began, trajectory))
+
+    steps = dynamics.sgd(
+        problem, config.learning_rate, momentum=config.momentum, batch_size=config.batch_size
+    )
+    began = time.perf_counter()
+    trajectory = dynamics.ensemble(
+        steps, starts, times=times, observe=look, over=over, key=jax.random.key(0),
+        progress=progress,
+    )  # fmt: skip
+    yield "sgd", labelled(trajectory, members, **_seconds(began, trajectory))
+
+
+def table(_: QuickstartConfig, datasets: Datasets) -> list[Row]:
+    """One row per way of moving, lambda and initial rho; medians over the seeds, worst errors."""
+    return [
+        _row(way, data.where((data.decay == decay) & (data.initial_rho == rho), drop=True))
+        for way, data in datasets.items()
+        for decay in np.unique(data.decay)[::-1]
+        for rho in np.unique(data.initial_rho)
+    ]
+
+
+def _row(way: str, group: xr.Dataset) -> Row:
+    last = group.isel(time=-1)
+    rest = np.abs(last.rho / last.rho_eq - 1).max()
+    error = f"{float(group.stated_error_rho.max()):.0e}" if way == "flow" else "-"
+    steps = group.count_evaluations if way == "flow" else group.count_steps
+    return {
+        "way": way,
+        "lambda": f"{float(group.decay[0]):g}",
+        "rho(0)": f"{float(group.initial_rho[0]):g}",
+        "rho": f"{float(last.rho.median()):.3f}",
+        "over seeds": f"{float(last.rho.min()):.2f}..{float(last.rho.max()):.2f}",
+        "mu/(M+lambda)": f"{float(last.rho_eq.median()):.3f}",
+        "off by": f"{float(rest):.0e}",
+        "loss": f"{float(last.loss.median()):.4f}",
+        "gap": f"{float(last.gap.median()):.4f}",
+        "sigma/mu": f"{float((last.sigma / last.mu).median()):.3f}",
+        "train err": f"{100 * float(last.train_error.median()):.1f}%",
+        "test err": f"{100 * float(last.test_error.median()):.1f}%",
+        "evals|steps": f"{int(steps.median())}",
+        "+-rho": error,
+        "s/member": f"{float(group.seconds.mean()):.2f}",
+    }
+
+
+def _problem(config: QuickstartConfig) -> tuple[models.Problem, dynamics.Observe]:
+    data = load(config.data)
+    inputs, test_inputs = (
+        images.reshape(len(images), -1) for images in (data.train_inputs, data.test_inputs)
+    )
+    network = models.mlp((inputs.shape[1], *config.hidden, 1))
+    targets = models.encode(data.train_labels, "signs", classes=2)
+    problem = models.Problem(network, inputs, targets)
+    test = dynamics.error_on(test_inputs, models.encode(data.test_labels, "signs", classes=2))
+    return problem, dynamics.observe(*OBSERVED, test_error=test)
+
+
+def _starts(
+    config: QuickstartConfig, network: models.Network
+) -> tuple[models.Polar, dict[str, np.ndarray]]:
+    """Every seed at every rho with every lambda: positions and what tells the members apart."""
+    seeds, rhos, decays = (
+        grid.ravel()
+        for grid in np.meshgrid(
+            np.arange(config.seeds), config.initial_rho, config.decay, indexing="ij"
+        )
+    )
+    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
+    starts = jax.vmap(lambda key, rho: models.to_polar(network.init(key), rho))(
+        keys, jnp.asarray(rhos, float)
+    )
+    return starts, {"seed": seeds, "initial_rho": rhos, "decay": decays}
+
+
+def _seconds(began: float, trajectory: dynamics.Trajectory) -> dict[str, np.ndarray]:
+    """Wall time per member, compilation included."""
+    jax.block_until_ready(trajectory.final.position)
+    members = len(np.asarray(trajectory.final.status))
+    return {"seconds": np.full(members, (time.perf_counter() - began) / members)}
+
+
+LAPTOP = QuickstartConfig()
+TINY = replace(
+    LAPTOP,
+    data=replace(LAPTOP.data, train=20, test=20, side=7),
+    hidden=(8, 8),
+    seeds=1,
+    duration=20.0,
+    looks=11,
+)
+PAPER = replace(
+    LAPTOP, data=replace(LAPTOP.data, train=800, test=200, side=28), hidden=(512, 512), seeds=10
+)
+
+EXPERIMENT = Experiment(
+    config=QuickstartConfig,
+    presets={"tiny": TINY, "laptop": LAPTOP, "paper": PAPER},
+    compute=compute,
+    table=table,
+    draw=draw,
+)

@@ -1,0 +1,58 @@
+"""Trajectories with names on their axes: as xarray datasets, in memory and for the disk."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from ..dynamics.trajectory import Trajectory
+
+
+def labelled(
+    trajectory: Trajectory, members: Mapping[str, Any] | None = None, **extra: Any
+) -> xr.Dataset:
+    """A trajectory as a labelled dataset.
+
+    Args:
+        trajectory: One run, or an ensemble.
+        members: For an ensemble, coordinates ``[members]`` by name (seeds, decays, ...).
+        **extra: Further numbers, one (per member) each.
+
+    Returns:
+        Variables with dimensions ``(member,) time, ...``: the observations (those in groups as
+        ``group_name``), the final ``status``, and the statistics as ``count_...``.
+    """
+    lead = () if np.ndim(trajectory.times) == 1 else ("member",)
+    variables: dict[str, Any] = {
+        name: (_dimensions(name, np.ndim(value), lead), np.asarray(value))
+        for name, value in _flat(trajectory.observations)
+    }
+    counts = {f"count_{name}": value for name, value in _flat(trajectory.statistics)}
+    ends = {"status": trajectory.final.status} | counts | extra
+    variables |= {name: (lead, np.asarray(value)) for name, value in ends.items()}
+    coordinates: dict[str, Any] = {
+        name: (lead, np.asarray(value)) for name, value in (members or {}).items()
+    }
+    times = np.asarray(trajectory.times)
+    common = not lead or bool(np.all(times == times[:1]))
+    if common:
+        coordinates["time"] = (("time",), times.reshape(-1, times.shape[-1])[0])
+    else:
+        coordinates["time_reached"] = (("member", "time"), times)
+    attributes = {"time_units": "running sum of learning rates", "placement": trajectory.placement}
+    return xr.Dataset(variables, coordinates, attributes)
+
+
+def _dimensions(name: str, rank: int, lead: tuple[str, ...]) -> tuple[str, ...]:
+    known = (*lead, "time")
+    own = {"margins": ("sample",), "norm_drift": ("layer",), "directions": ("layer",)}
+    rest = own.get(name, tuple(f"{name}_{axis}" for axis in range(rank - len(known))))
+    return (*known, *rest)
+
+
+def _flat(tree: Any) -> Iterator[tuple[str, Any]]:
+    """Leaves with their names joined by underscores."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        yield "_".join(str(getattr(step, "key", getattr(step, "idx", ""))) for step in path), leaf

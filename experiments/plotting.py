@@ -1,0 +1,47 @@
+"""The house style: one colour per quantity, direct labels, units, readable in grey."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
+
+TIME_LABEL = "time (running sum of learning rates)"
+
+STYLE: dict[Any, Any] = {
+    "figure.dpi": 100,
+    "savefig.dpi": 130,
+    "figure.constrained_layout.use": True,
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "legend.frameon": False,
+    "svg.hashsalt": "rhoflow",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draws what is inside in the house style, and leaves matplotlib as it was."""
+    with mpl.rc_context(STYLE):
+        yield
+
+
+def label_end(axes: "Axes", x: float, y: float, text: str, colour: str) -> None:
+    """Writes a curve's name at its right end, in its colour."""
+    axes.annotate(
+        text, (x, y), xytext=(4, 0), textcoords="offset points", color=colour,
+        va="center", annotation_clip=False,
+    )  # fmt: skip

@@ -1,0 +1,161 @@
+"""Runs and the command line, tried as a user would: what is stored, shown and refused."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rhoflow import experiments
+from rhoflow.experiments import catalogue
+from rhoflow.experiments.__main__ import main
+
+CLOSED_FORM = 1e-6
+"""Numbers of one run under one formula: the storage is exact, the arithmetic single precision."""
+
+
+@pytest.fixture(scope="module")
+def record(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    return experiments.run(experiments.preset("quickstart", "tiny"), folder)
+
+
+def said(capsys, *arguments):
+    """The exit status and what stood on both streams."""
+    status = main(list(arguments))
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_a_run_leaves_config_provenance_data_table_and_picture(record):
+    names = {path.name for path in record.folder.iterdir()}
+    files = {"config.json", "provenance.json", "table.txt", "picture.png", "picture.svg"}
+    assert names == files | {"flow.zarr", "sgd.zarr"}
+    origin = json.loads((record.folder / "provenance.json").read_text())
+    assert origin["finished"]
+    assert origin["versions"]["jax"]
+    assert origin["devices"]
+
+
+def test_a_stored_run_opens_to_the_same_config_and_numbers(record):
+    again = experiments.open(record.folder)
+    assert again.config == record.config
+    for name, data in record.datasets.items():
+        assert data.identical(again.datasets[name].assign_attrs(data.attrs))
+    assert again.table() == record.table()
+
+
+def test_members_are_labelled_and_obey_the_loss_formula(record):
+    flow = record.datasets["flow"]
+    assert set(flow.coords) == {"time", "seed", "initial_rho", "decay"}
+    assert flow.sizes["member"] == 4
+    second_moment = flow.sigma**2 + flow.mu**2
+    loss = 1 - 2 * flow.rho * flow.mu + flow.rho**2 * (second_moment + flow.decay)
+    np.testing.assert_allclose(flow.loss, loss, rtol=0, atol=CLOSED_FORM)
+    np.testing.assert_allclose(flow.rho.isel(time=0), flow.initial_rho, rtol=CLOSED_FORM)
+    np.testing.assert_allclose(
+        flow.rho_eq, flow.mu / (second_moment + flow.decay), rtol=1e2 * CLOSED_FORM
+    )
+
+
+def test_flow_and_sgd_are_stored_on_one_time_axis(record):
+    flow, sgd = record.datasets["flow"], record.datasets["sgd"]
+    np.testing.assert_allclose(flow.time, sgd.time, rtol=0, atol=0.1)
+    assert np.all(flow.stated_error_rho >= 0)
+
+
+def test_show_prints_the_table_and_the_configuration(record, capsys):
+    status, out, _ = said(capsys, "show", str(record.folder))
+    assert status == 0
+    assert record.table() in out
+    assert "learning_rate: 0.02" in out
+
+
+def test_list_shows_every_experiment(capsys):
+    status, out, _ = said(capsys, "list")
+    assert status == 0
+    assert all(name in out for name in catalogue.CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "quikstart"], "did you mean 'quickstart'"),
+        (["run", "quickstart", "--sedes", "3"], "did you mean '--seeds'"),
+        (["run", "quickstart", "--data.trian", "3"], "did you mean '--data.train'"),
+        (["run", "quickstart", "--seeds", "many"], "--seeds"),
+        (["run", "quickstart", "--seeds", "0"], "expected seeds > 0, got 0"),
+        (["run", "quickstart", "--decay", "-1"], "not negative in decay"),
+        (["run", "quickstart", "--data.classes", "3", "8", "9"], "expected two classes"),
+        (["run", "quickstart", "--preset", "huge"], "choose one of tiny, laptop, paper"),
+        (["run", "quickstart", "--data.name", "mnits"], "did you mean"),
+        (["show", "nowhere"], "does not exist"),
+        (["list", "--all"], "unknown option '--all'"),
+        (["sing"], "invalid choice"),
+        ([], "required"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_line_and_status_two(arguments, words, capsys):
+    status, out, err = said(capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("rhoflow: ")
+    assert len(err.splitlines()) == 1
+    assert words in err
+
+
+def test_an_output_folder_that_exists_is_refused_and_kept(record, capsys):
+    status, _, err = said(capsys, "run", "quickstart", "--output", str(record.folder))
+    assert status == 2
+    assert "exists and is not empty" in err
+    assert (record.folder / "picture.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--learning-rate", "100"], "at least one step apart"),
+        (["--batch-size", "500"], "batch size in 1..20"),
+        (["--data.name", "mnist", "--data.folder", "missing"], "--data.folder"),
+        (["--data.train", "100000"], "100000"),
+    ],
+)
+def test_a_run_that_computes_nothing_leaves_no_folder(arguments, words, tmp_path, capsys):
+    folder = tmp_path / "run"
+    where = ["--preset", "tiny", "--output", str(folder)]
+    status, _, err = said(capsys, "run", "quickstart", *where, *arguments)
+    assert status == 2
+    assert words in err
+    assert not folder.exists()
+
+
+def test_a_damaged_run_says_so(record, tmp_path, capsys):
+    (tmp_path / "config.json").write_text("{")
+    status, _, err = said(capsys, "show", str(tmp_path))
+    assert status == 2
+    assert "damaged" in err
+
+
+def test_a_run_that_breaks_off_keeps_what_it_computed(tmp_path, monkeypatch, capsys):
+    experiment = catalogue.find("quickstart")
+
+    def breaks_off(config, progress):
+        yield next(iter(experiment.compute(config, progress)))
+        raise KeyboardInterrupt
+
+    broken = dataclasses.replace(experiment, compute=breaks_off)
+    monkeypatch.setattr(catalogue, "find", lambda name: broken)
+    arguments = ["run", "quickstart", "--preset", "tiny", "--output", str(tmp_path / "run")]
+    assert main(arguments) == 130
+    assert (tmp_path / "run" / "flow.zarr").is_dir()
+    assert main(["show", str(tmp_path / "run")]) == 2
+    assert "unfinished run" in capsys.readouterr().err
+
+
+def test_help_does_not_wait_for_jax():
+    code = "import sys, rhoflow.experiments.__main__ as m; m.main(['list']); sys.exit('jax' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, check=False
+    )
+    assert answer.returncode == 0, answer.stderr
