@@ -151,9 +151,10 @@ def _configured(name: str, default: Any, arguments: list[str]) -> Any:
 
 
 def _sentence(box: str) -> str:
-    """The sentence in the frame that tyro draws, above its first rule."""
-    lines = [line.strip("│ ") for line in box.splitlines() if line.startswith("│")]
-    words = " ".join(itertools.takewhile(lambda line: not line.startswith("─"), lines))
+    """The sentence that begins with "Error" in the frame that tyro draws, without the frame."""
+    lines = [re.sub("[│|╭╮╰╯─]|-{3,}", "", line).strip() for line in box.splitlines()]
+    after = itertools.dropwhile(lambda line: not line.startswith("Error"), lines)
+    words = " ".join(itertools.takewhile(bool, after))
     return re.sub(r"^Error parsing \w+Config: ", "", words) or "options that cannot be read"
 
 

@@ -91,6 +91,8 @@ def test_list_shows_every_experiment(capsys):
         (["run", "quickstart", "--data.classes", "3", "8", "9"], "expected two classes"),
         (["run", "quickstart", "--preset", "huge"], "choose one of tiny, laptop, paper"),
         (["run", "quickstart", "--data.name", "mnits"], "did you mean"),
+        (["run", "quickstart", "--momentum", "1.5"], "momentum in [0, 1)"),
+        (["run", "quickstart", "--looks", "100000"], "at least one step of SGD apart"),
         (["show", "nowhere"], "does not exist"),
         (["list", "--all"], "unknown option '--all'"),
         (["sing"], "invalid choice"),
@@ -115,7 +117,6 @@ def test_an_output_folder_that_exists_is_refused_and_kept(record, capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--learning-rate", "100"], "at least one step apart"),
         (["--batch-size", "500"], "batch size in 1..20"),
         (["--data.name", "mnist", "--data.folder", "missing"], "--data.folder"),
         (["--data.train", "100000"], "100000"),

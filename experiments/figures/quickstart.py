@@ -90,8 +90,14 @@ class QuickstartConfig:
                     f"expected numbers that are not negative in {name}, got {values}: "
                     f"change --{name.replace('_', '-')}"
                 )
-        if self.looks < 2:
-            raise UsageError(f"expected looks >= 2, got {self.looks}: change --looks")
+        if not 0 <= self.momentum < 1:
+            raise UsageError(f"expected momentum in [0, 1), got {self.momentum}: change --momentum")
+        most = 1 + int(self.duration * (1 - self.momentum) / self.learning_rate)
+        if not 2 <= self.looks <= most:
+            raise UsageError(
+                f"expected looks in 2..{most}, so that they are at least one step of SGD apart, "
+                f"got {self.looks}: change --looks"
+            )
 
 
 def compute(
@@ -104,6 +110,9 @@ def compute(
     times = np.linspace(0.0, config.duration, config.looks)
 
     flow = dynamics.gradient_flow(problem, floor=config.floor)
+    steps = dynamics.sgd(
+        problem, config.learning_rate, momentum=config.momentum, batch_size=config.batch_size
+    )
     began = time.perf_counter()
     trajectory, error = dynamics.ensemble_with_error(
         flow, starts, times=times, observe=look, over=over, progress=progress
@@ -111,9 +120,6 @@ def compute(
     stated = {f"stated_error_{name}": value for name, value in error._asdict().items()}
     yield "flow", labelled(trajectory, members, **stated, **_seconds(began, trajectory))
 
-    steps = dynamics.sgd(
-        problem, config.learning_rate, momentum=config.momentum, batch_size=config.batch_size
-    )
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
         steps, starts, times=times, observe=look, over=over, key=jax.random.key(0),
