@@ -17,16 +17,11 @@ RELU = models.mlp((FEATURES, 16, 1))
 DEEP_RELU = models.mlp((FEATURES, 8, 8, 1))
 
 
-def task(samples=SAMPLES, features=FEATURES, classes=2, seed=1):
-    """Inputs and labels of overlapping clusters: separable or not, as chance has it."""
-    return models.tasks.separable_clusters(
-        jax.random.key(seed), samples, features, classes, spread=1.0
+def problem(network=LINEAR, decay=0.05, samples=SAMPLES, dtype=float, spread=1.0):
+    """A problem with targets +-1, built anew at every call; overlapping unless spread is small."""
+    inputs, labels = models.tasks.separable_clusters(
+        jax.random.key(1), samples, FEATURES, spread=spread
     )
-
-
-def problem(network=LINEAR, decay=0.05, samples=SAMPLES, dtype=float, features=FEATURES):
-    """A problem with targets +-1, built anew at every call."""
-    inputs, labels = task(samples, features)
     return models.Problem(network, inputs.astype(dtype), models.encode(labels, "signs"), decay)
 
 
