@@ -1,8 +1,8 @@
 """Integrating a flow x' = F(x) with diffrax's solvers, so that looking changes nothing.
 
 The loop takes the solver's own steps under its own controller, past the time that is asked for,
-and keeps the last step's interpolant: a look costs no step, and a run that is looked at two
-hundred times takes the steps of one that is looked at once. After every accepted step the position
+and a look inside the last step interpolates it: a run that is looked at two hundred times takes the
+steps of one that is looked at once. After every accepted step the position
 is retracted to its manifold; the field must give the same velocity at a point and at its
 retraction, so that a stage which the solver stores for the next step survives.
 
@@ -66,27 +66,34 @@ class Counts(NamedTuple):
     estimates: Int[Array, ""]
 
 
+class Beginning(NamedTuple):
+    """Where a step begins: time, position and the solver's state."""
+
+    time: Float[Array, ""]
+    position: PyTree
+    solver: PyTree
+
+
 class FlowMemory(NamedTuple):
     """The step under way.
 
     Attributes:
-        began: Where the last accepted step began.
+        last: The last accepted step's beginning. A look inside that step takes it again, for its
+            interpolant: to carry the interpolant along would cost more at every step.
         now: Where it ended: the solver's own time, at or past the state's time.
         proposed: Where the next step shall end.
         position: The position at ``now``.
-        step: The last step's data, from which its interpolant is made.
-        solver: The solver's state.
+        solver: The solver's state there.
         controller: The controller's state.
         curvature: None where steps have no floor.
         counts: Statistics.
         evaluations_per_step: Of the field, a constant of the solver.
     """
 
-    began: Float[Array, ""]
+    last: Beginning
     now: Float[Array, ""]
     proposed: Float[Array, ""]
     position: PyTree
-    step: dict[str, PyTree]
     solver: PyTree
     controller: PyTree
     curvature: Curvature | None
@@ -109,11 +116,10 @@ def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | Non
     )  # fmt: skip
     solver_state = solver.init(terms, zero, zero, position, parameters.problem)
     memory = FlowMemory(
-        began=zero,
+        last=Beginning(zero, position, solver_state),
         now=zero,
         proposed=jnp.asarray(proposed, zero.dtype),
         position=position,
-        step=_empty_step(parameters, position, solver_state),
         solver=solver_state,
         controller=jax.tree.map(jnp.asarray, controller),
         curvature=curvature,
@@ -162,28 +168,44 @@ def statistics(state: State) -> dict[str, Any]:
 def _step(
     parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""]
 ) -> tuple[FlowMemory, Int[Array, ""]]:
-    terms, problem = _terms(parameters), parameters.problem
-    t0, t1 = memory.now, memory.proposed
-    moved, error, step, solver_state, _ = parameters.solver.step(
-        terms, t0, t1, memory.position, problem, memory.solver, made_jump=jnp.asarray(False)
-    )
-    moved = parameters.retract(moved)
+    """Tries one step: takes it where the controller keeps it, and asks for the next."""
+    here = Beginning(memory.now, memory.position, memory.solver)
+    moved, error, _, solver_state = _attempt(parameters, here, memory.proposed)
     controller = _controller(parameters, memory.curvature)
-    order = parameters.solver.error_order(terms)
+    order = parameters.solver.error_order(_terms(parameters))
     keep, _, proposed, _, controller_state, _ = controller.adapt_step_size(
-        t0, t1, memory.position, moved, problem, error, order, memory.controller
-    )
-    kept = memory._replace(
-        began=t0, now=t1, position=moved, step=step | {"y1": moved}, solver=solver_state
-    )
-    new = jax.tree.map(lambda a, b: jnp.where(keep, a, b), kept, memory)
-    new = new._replace(
-        proposed=proposed.astype(t1.dtype),
+        memory.now, memory.proposed, memory.position, moved,
+        parameters.problem, error, order, memory.controller,
+    )  # fmt: skip
+    keep = jnp.asarray(keep)
+    now = jnp.where(keep, memory.proposed, memory.now)
+    taken = (here, moved, solver_state)
+    left = (memory.last, memory.position, memory.solver)
+    last, position, solver = jax.tree.map(lambda a, b: jnp.where(keep, a, b), taken, left)
+    new = FlowMemory(
+        last=last,
+        now=now,
+        proposed=proposed.astype(now.dtype),
+        position=position,
+        solver=solver,
         controller=controller_state,
-        counts=_count(memory, keep),
         curvature=aged(memory.curvature, keep),
+        counts=_count(memory, keep),
+        evaluations_per_step=memory.evaluations_per_step,
     )
     return new, _judge(parameters, new, status)
+
+
+def _attempt(
+    parameters: FlowParameters, here: Beginning, end: Float[Array, ""]
+) -> tuple[PyTree, PyTree, dict[str, PyTree], PyTree]:
+    """One step of the solver, retracted: position, error estimate, dense data, solver's state."""
+    moved, error, dense, solver_state, _ = parameters.solver.step(
+        _terms(parameters), here.time, end, here.position, parameters.problem, here.solver,
+        made_jump=jnp.asarray(False),
+    )  # fmt: skip
+    moved = parameters.retract(moved)
+    return moved, error, dense | {"y1": moved}, solver_state
 
 
 def _judge(
@@ -208,7 +230,8 @@ def _count(memory: FlowMemory, keep: Bool[Array, ""]) -> Counts:
 
 
 def _interpolate(parameters: FlowParameters, memory: FlowMemory, time: Float[Array, ""]) -> PyTree:
-    interpolant = parameters.solver.interpolation_cls(t0=memory.began, t1=memory.now, **memory.step)
+    _, _, dense, _ = _attempt(parameters, memory.last, memory.now)
+    interpolant = parameters.solver.interpolation_cls(t0=memory.last.time, t1=memory.now, **dense)
     return parameters.retract(interpolant.evaluate(time))
 
 
@@ -234,19 +257,6 @@ def _first_step(parameters: FlowParameters, curvature: Curvature | None) -> Floa
     if parameters.step is not None:
         return parameters.step
     return None if curvature is None else curvature.floor
-
-
-def _empty_step(parameters: FlowParameters, position: PyTree, solver_state: PyTree) -> dict:
-    """A step of no length, whose interpolant gives the position itself."""
-    zero = jnp.zeros((), parameters.problem.inputs.dtype)
-    _, _, shapes, _, _ = jax.eval_shape(
-        lambda: parameters.solver.step(
-            _terms(parameters), zero, zero, position, parameters.problem, solver_state,
-            made_jump=jnp.asarray(False),
-        )
-    )  # fmt: skip
-    empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return empty | {"y0": position, "y1": position}
 
 
 def _evaluations_per_step(solver: RungeKutta) -> int:

@@ -17,11 +17,15 @@ Field = Callable[[PyTree], PyTree]
 
 
 def probe_like(position: PyTree) -> PyTree:
-    """A random unit vector shaped like a position, the same one every time."""
-    leaves, treedef = jax.tree.flatten(position)
-    keys = jax.random.split(jax.random.key(0), len(leaves))
-    draws = [jax.random.normal(k, x.shape, x.dtype) for k, x in zip(keys, leaves, strict=True)]
-    return _scaled(jax.tree.unflatten(treedef, draws))[0]
+    """A unit vector shaped like a position that no structure of a network is orthogonal to.
+
+    Its entries are sin(1), sin(2), ...: as good as random here, and compiled in no time.
+    """
+    waves = [
+        jnp.sin(jnp.arange(1, leaf.size + 1, dtype=leaf.dtype)).reshape(leaf.shape)
+        for leaf in jax.tree.leaves(position)
+    ]
+    return _scaled(jax.tree.unflatten(jax.tree.structure(position), waves))[0]
 
 
 def sharpness(

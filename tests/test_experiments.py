@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from rhoflow import experiments
 from rhoflow.experiments import catalogue
 from rhoflow.experiments.__main__ import main
@@ -131,7 +132,7 @@ def test_a_run_that_computes_nothing_leaves_no_folder(arguments, words, tmp_path
     assert not folder.exists()
 
 
-def test_a_damaged_run_says_so(record, tmp_path, capsys):
+def test_a_damaged_run_says_so(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{")
     status, _, err = said(capsys, "show", str(tmp_path))
     assert status == 2
@@ -146,7 +147,7 @@ def test_a_run_that_breaks_off_keeps_what_it_computed(tmp_path, monkeypatch, cap
         raise KeyboardInterrupt
 
     broken = dataclasses.replace(experiment, compute=breaks_off)
-    monkeypatch.setattr(catalogue, "find", lambda name: broken)
+    monkeypatch.setattr(catalogue, "find", lambda _: broken)
     arguments = ["run", "quickstart", "--preset", "tiny", "--output", str(tmp_path / "run")]
     assert main(arguments) == 130
     assert (tmp_path / "run" / "flow.zarr").is_dir()
@@ -155,7 +156,10 @@ def test_a_run_that_breaks_off_keeps_what_it_computed(tmp_path, monkeypatch, cap
 
 
 def test_help_does_not_wait_for_jax():
-    code = "import sys, rhoflow.experiments.__main__ as m; m.main(['list']); sys.exit('jax' in sys.modules)"
+    code = (
+        "import sys, rhoflow.experiments.__main__ as command; "
+        "command.main(['list']); sys.exit('jax' in sys.modules)"
+    )
     answer = subprocess.run(
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, check=False
     )

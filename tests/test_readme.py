@@ -10,7 +10,7 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 def test_the_notebook_example_settles_near_the_predicted_rho():
     (code,) = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
-    space = {"print": lambda *values: None}
+    space = {"print": lambda *_: None}
     exec(compile(code, README.name, "exec"), space)
     both = space["both"]
     assert len([line for line in code.splitlines() if line.strip()]) <= 16
