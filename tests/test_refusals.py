@@ -1,0 +1,231 @@
+"""What cannot be right is refused where it is made, in one line that says how to cure it."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from references import LINEAR, RELU, problem, start
+from rhoflow import dynamics, models
+from rhoflow.dynamics import batches
+
+KEY = jax.random.key(0)
+INPUTS = np.eye(4) / 2
+SIGNS = np.array([1.0, -1, 1, -1])
+CENTRED = np.asarray(models.encode([0, 1, 2, 0], "centred"))
+
+
+def made(inputs=INPUTS, targets=SIGNS, network=LINEAR, **numbers):
+    return models.Problem(network, inputs, targets, **numbers)
+
+
+def run(times=(1.0,), begin=None, rate=0.1, **options):
+    descent = dynamics.sgd(problem(), rate, batch_size=3)
+    return dynamics.simulate(descent, begin or start(), times=times, key=KEY, **options)
+
+
+def changed(values, index, to):
+    values = np.array(values)
+    values[index] = to
+    return values
+
+
+REFUSALS = {
+    # Networks and points.
+    "one width": (lambda: models.mlp((4,)), "at least two positive widths"),
+    "a width of zero": (lambda: models.mlp((4, 0, 1)), "at least two positive widths"),
+    "more linear layers than hidden ones": (
+        lambda: models.mlp((4, 3, 1), linear_layers=2), "between 0 and 1 linear layers",
+    ),
+    "a negative norm": (lambda: models.gaussian(-1.0), "a positive layer norm, got -1.0"),
+    "a scale of zero": (lambda: models.orthogonal(0.0), "a positive scale"),
+    "a layer of zeros": (
+        lambda: models.to_polar((np.zeros((2, 1)),)), "finite norms above zero",
+    ),
+    "a layer of NaN": (
+        lambda: models.to_polar((np.full((2, 1), np.nan),)), "finite norms above zero",
+    ),
+    # Problems.
+    "inputs with NaN": (
+        lambda: made(changed(INPUTS, (2, 1), np.nan)), r"finite inputs, got 1 samples.*sample 2",
+    ),
+    "targets with infinity": (
+        lambda: made(targets=changed(SIGNS, 3, np.inf)), r"finite targets.*sample 3",
+    ),
+    "labels of zero and one": (
+        lambda: made(targets=[0, 1, 1, 0]), r"targets \+-1 .*encode\(labels, 'signs'\)",
+    ),
+    "a target of two": (lambda: made(targets=changed(SIGNS, 0, 2)), r"targets \+-1"),
+    "two classes at once": (
+        lambda: made(targets=np.ones((4, 3)), network=models.mlp((4, 3))), "centred or one-hot",
+    ),
+    "fewer targets than inputs": (lambda: made(targets=SIGNS[:3]), "one target for each of 4"),
+    "no samples": (lambda: made(INPUTS[:0], SIGNS[:0]), "pass at least one sample"),
+    "inputs of another width": (lambda: made(INPUTS[:, :3]), "inputs that fit deep linear"),
+    "three targets for one output": (
+        lambda: made(targets=CENTRED), "make the last width the number of outputs",
+    ),
+    "a negative decay": (lambda: made(decay=-0.1), "a finite scalar decay >= 0, got -0.1"),
+    "a decay that is NaN": (lambda: made(decay=np.nan), "a finite scalar decay >= 0"),
+    "a decay for each sample": (lambda: made(decay=np.ones(4)), "a finite scalar decay >= 0"),
+    # Targets and tasks.
+    "an unknown encoding": (
+        lambda: models.encode([0, 1], "sign"), "unknown encoding 'sign' .did you mean 'signs'",
+    ),
+    "labels that are no integers": (lambda: models.encode([0.0, 1.0], "signs"), "integer labels"),
+    "a label out of range": (
+        lambda: models.encode([0, 3], "centred", classes=3), r"labels in 0\.\.2",
+    ),
+    "a negative label": (lambda: models.encode([-1, 1], "signs"), "number the classes from 0"),
+    "three classes as signs": (lambda: models.encode([0, 1, 2], "signs"), "two classes for signs"),
+    "more clusters than features": (
+        lambda: models.tasks.separable_clusters(KEY, 9, 2, classes=3), "at most 2 classes",
+    ),
+    "a share above one": (
+        lambda: models.tasks.random_labels(KEY, jnp.zeros(4, int), 1.5), r"a fraction in \[0, 1\]",
+    ),
+    # Flows.
+    "a solver that is none": (
+        lambda: dynamics.gradient_flow(problem(), solver="Bosh3"), "an explicit Runge-Kutta solver",
+    ),
+    "an implicit solver": (
+        lambda: dynamics.gradient_flow(problem(), solver=diffrax.Kvaerno3()),
+        "an explicit Runge-Kutta solver of diffrax, got Kvaerno3",
+    ),
+    "Euler without a step": (
+        lambda: dynamics.gradient_flow(problem(), solver=diffrax.Euler()), "with an error estimate",
+    ),
+    "a tolerance of zero": (
+        lambda: dynamics.gradient_flow(problem(), rtol=0.0), "a positive rtol, got 0.0",
+    ),
+    "a negative absolute tolerance": (
+        lambda: dynamics.gradient_flow(problem(), atol=-1.0), "a positive atol",
+    ),
+    "a floor of zero": (lambda: dynamics.gradient_flow(problem(), floor=0.0), "a positive floor"),
+    "a floor by another name": (
+        lambda: dynamics.gradient_flow(problem(), floor="none"), "floor='auto', a number or None",
+    ),
+    "a negative step": (lambda: dynamics.gradient_flow(problem(), step=-1.0), "a positive step"),
+    # Descent.
+    "a negative learning rate": (
+        lambda: dynamics.gradient_descent(problem(), -0.1), "a learning rate that is not negative",
+    ),
+    "a momentum of one": (
+        lambda: dynamics.gradient_descent(problem(), 0.1, momentum=1.0), r"a momentum in \[0, 1\)",
+    ),
+    "a momentum of any optimiser": (
+        lambda: dynamics.descent(problem(), optax.rmsprop, 0.1, momentum=-0.1),
+        r"a momentum in \[0, 1\)",
+    ),
+    "neither size nor batches": (
+        lambda: dynamics.sgd(problem(), 0.1), "either batch_size or batches",
+    ),
+    "both size and batches": (
+        lambda: dynamics.sgd(problem(), 0.1, batch_size=3, batches=[[0]]),
+        "either batch_size or batches",
+    ),
+    "an unknown sampling": (
+        lambda: dynamics.sgd(problem(), 0.1, batch_size=3, sampling="shuffled"),
+        "unknown sampling 'shuffled' .did you mean 'reshuffled'",
+    ),
+    "more in a batch than there are": (
+        lambda: dynamics.sgd(problem(), 0.1, batch_size=13), r"a batch size in 1\.\.12, got 13",
+    ),
+    "an empty batch": (
+        lambda: dynamics.sgd(problem(), 0.1, batch_size=0, sampling="replacement"),
+        r"a batch size in 1\.\.12",
+    ),
+    "an odd balanced batch": (
+        lambda: dynamics.sgd(problem(), 0.1, batch_size=3, sampling="balanced"),
+        "a multiple of 2 classes, at most 12",
+    ),
+    "indices that are no table": (
+        lambda: dynamics.sgd(problem(), 0.1, batches=[0, 1]), r"integer indices \[steps, batch\]",
+    ),
+    "indices that are no integers": (
+        lambda: dynamics.sgd(problem(), 0.1, batches=[[0.5]]), r"integer indices \[steps, batch\]",
+    ),
+    "an index out of range": (
+        lambda: dynamics.sgd(problem(), 0.1, batches=[[0, 12]]), r"indices in 0\.\.11",
+    ),
+    "weights that do not vary": (
+        lambda: batches.random_weights(12, 0.0), "a positive variance of the weights",
+    ),
+    # Running.
+    "times out of order": (lambda: run([1.0, 0.5]), "increasing times from 0 on"),
+    "a time twice": (lambda: run([1.0, 1.0]), "increasing times from 0 on"),
+    "a negative time": (lambda: run([-1.0, 1.0]), "increasing times from 0 on"),
+    "no times": (lambda: run([]), r"finite times \[T\]"),
+    "one time without brackets": (lambda: run(1.0), r"finite times \[T\]"),
+    "a time that is NaN": (lambda: run([np.nan]), r"finite times \[T\]"),
+    "times before the state": (
+        lambda: run([1.0], begin=run([2.0]).final), "times from 2 on, where the state stands",
+    ),
+    "batches without a key": (
+        lambda: dynamics.simulate(
+            dynamics.sgd(problem(), 0.1, batch_size=3), start(), times=[1.0]
+        ),
+        "a key, since batches are drawn",
+    ),
+    "weights instead of a point": (
+        lambda: run(begin=LINEAR.init(KEY)), "a start in polar coordinates, got tuple",
+    ),
+    "a point of another network": (
+        lambda: run(begin=start(RELU)), "one start of deep linear 4-5-3-1",
+    ),
+    "many points at once": (
+        lambda: run(begin=jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), start())),
+        "many starts go to dynamics.ensemble",
+    ),
+    "an unknown observable": (
+        lambda: dynamics.observe("loss", "roh"), "unknown observable 'roh' .did you mean 'rho'",
+    ),
+    "an observable that is no function": (
+        lambda: dynamics.observe(half=0.5), "a function for 'half', got 0.5",
+    ),
+    "an observation that was not made": (
+        lambda: run()["mu"], "unknown observation 'mu'.*choose one of loss, rho",
+    ),
+    "an unknown number": (
+        lambda: dynamics.replace(dynamics.gradient_flow(problem()), floot=0.1),
+        "unknown parameter 'floot'",
+    ),
+    "a negative new decay": (
+        lambda: dynamics.replace(dynamics.gradient_flow(problem()), decay=-1.0),
+        "decay that is not negative",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_what_cannot_be_right_is_refused_in_one_line(name):
+    attempt, message = REFUSALS[name]
+    with pytest.raises(ValueError, match=message) as refused:
+        attempt()
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize("solver", [diffrax.Dopri5(), diffrax.Tsit5(), diffrax.Dopri8()])
+def test_solvers_that_overshoot_kinks_are_warned_of(solver):
+    with pytest.warns(UserWarning, match=r"throws stages across the kinks .* use diffrax\.Bosh3"):
+        dynamics.gradient_flow(problem(RELU), solver=solver)
+    dynamics.gradient_flow(problem(LINEAR), solver=solver)
+
+
+def test_inputs_longer_than_one_are_warned_of():
+    with pytest.warns(UserWarning, match=r"norm 1\.5, .* models\.scale_inputs"):
+        made(3 * INPUTS)
+    made(models.scale_inputs(3 * INPUTS))
+
+
+def test_values_that_are_traced_cannot_be_looked_at_and_pass():
+    @jax.jit
+    def inside(decay, inputs):
+        return models.Problem(LINEAR, inputs, SIGNS, decay=decay).decay
+
+    assert inside(-1.0, INPUTS) == -1.0
+    with pytest.raises(ValueError, match="one target for each"):
+        inside(1.0, INPUTS[:3])
