@@ -7,6 +7,7 @@ import pytest
 
 from references import LINEAR, problem, start
 from rhoflow import dynamics
+from rhoflow.dynamics import clock
 
 EXACT = 1e-12
 
@@ -95,7 +96,8 @@ def test_a_step_under_a_schedule_has_its_own_rate():
     assert whole["rho"][2:] == pytest.approx(np.asarray(second["rho"]), rel=EXACT)
 
 
-def test_a_schedule_that_ends_before_a_time_is_refused():
+def test_a_schedule_that_ends_before_a_time_is_refused(monkeypatch):
+    monkeypatch.setattr(clock, "LONGEST_SCHEDULE", 1000)
     decays = optax.exponential_decay(0.1, transition_steps=1, decay_rate=0.5)
     descent = dynamics.gradient_descent(problem(), decays)
     with pytest.raises(ValueError, match="which the schedule reaches"):

@@ -3,6 +3,7 @@
 Source: [Dyn] (2)-(7) and Lemma 4; deep linear networks end in the ridge solution.
 """
 
+import diffrax
 import jax
 import numpy as np
 import pytest
@@ -35,9 +36,10 @@ from rhoflow.dynamics.sharpness import probe_like, sharpness
 ROUND_OFF = 1e-12
 RIDGE = 1e-6  # what is left of the transient at the end
 AGAINST_SCIPY = 1e-6  # at tolerance 1e-9 of ours and 1e-11 of SciPy's
+ORDER = 0.15  # how far a fitted order may be from the solver's
 NO_CLIMB = 1e-3  # what steps at the default floor may add to the loss, as a share of it
 
-EXAMPLES = settings(max_examples=30)
+EXAMPLES = settings(max_examples=20)
 ANY_NETWORK = given(network=st.sampled_from(NETWORKS), seed=st.integers(0, 2**31 - 1))
 
 
@@ -130,8 +132,10 @@ def test_the_sharpness_is_the_largest_eigenvalue_of_the_fields_jacobian():
     def field(vector):
         return jax.flatten_util.ravel_pytree(sphere_field(ours, unflatten(vector)))[0]
 
-    eigenvalues = np.linalg.eigvals(jax.jacfwd(field)(flat))
-    estimate, _ = sharpness(lambda p: sphere_field(ours, p), polar, probe_like(polar), 200)
+    eigenvalues = np.linalg.eigvals(jax.jit(jax.jacfwd(field))(flat))
+    estimate = jax.jit(
+        lambda point: sharpness(lambda p: sphere_field(ours, p), point, probe_like(point), 200)[0]
+    )(polar)
     assert estimate == pytest.approx(np.max(np.abs(eigenvalues)), rel=1e-3)
 
 
@@ -184,6 +188,25 @@ def test_scipy_goes_the_same_way():
         assert abs(seen["rho"][index] - rho) <= AGAINST_SCIPY
         ours_there = [np.asarray(layer[index]) for layer in seen["directions"]]
         assert difference(ours_there, layers) <= AGAINST_SCIPY
+
+
+def orders(errors):
+    """Slopes of the logarithm of the error over successive halvings of the step."""
+    return np.log2(np.array(errors[:-1]) / np.array(errors[1:]))
+
+
+@pytest.mark.parametrize(("solver", "order"), [(diffrax.Heun(), 2), (diffrax.Bosh3(), 3)])
+def test_the_error_of_a_fixed_step_falls_with_the_solvers_order(solver, order):
+    ours, polar, times = problem(), start(), np.arange(1.0, 13.0)
+    exact = dynamics.simulate(
+        dynamics.gradient_flow(ours, rtol=1e-11, atol=1e-13), polar, times=times, observe=LOOK
+    )
+    errors = []
+    for step in (0.25, 0.125, 0.0625):
+        flow = dynamics.gradient_flow(ours, solver=solver, step=step)
+        coarse = dynamics.simulate(flow, polar, times=times, observe=LOOK)
+        errors.append(difference(coarse.observations, exact.observations))
+    assert np.all(np.abs(orders(errors) - order) <= ORDER), orders(errors)
 
 
 # Networks with kinks.

@@ -25,7 +25,7 @@ from rhoflow.dynamics.gradient_flow import sphere_field
 
 ROUND_OFF = 1e-12
 
-EXAMPLES = settings(max_examples=30)
+EXAMPLES = settings(max_examples=20)
 ANY_NETWORK = given(network=st.sampled_from(NETWORKS), seed=st.integers(0, 2**31 - 1))
 NAMES = [
     "loss", "rho", "mu", "M", "sigma", "rho_eq", "gap", "loss_parts", "unregularised_loss",

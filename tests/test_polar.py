@@ -17,7 +17,7 @@ from rhoflow import models
 
 ROUND_OFF = 1e-12
 
-EXAMPLES = settings(max_examples=30)
+EXAMPLES = settings(max_examples=20)
 ANY_NETWORK = given(network=st.sampled_from(NETWORKS), seed=st.integers(0, 2**31 - 1))
 
 
