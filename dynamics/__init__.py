@@ -10,17 +10,18 @@ A dynamics is a value (`dynamics.types`); one driver moves them all (`dynamics.s
 the running sum of the learning rates. Everything here is pure: no files, no printing.
 """
 
-from . import batches, observables
+from . import batches, normalisation, observables
 from .compare import Comparison, compare
-from .descent import descent, gradient_descent, sgd, times_at
+from .constrained import constrained, on_spheres
+from .descent import descent, times_at
 from .ensemble import ensemble, placement
 from .gradient_flow import gradient_flow
 from .lockstep import together
 from .observables import error_on
 from .observe import Observe, observe
 from .restart import Attempts, simulate_with_restarts
+from .sgd import gradient_descent, sgd
 from .simulate import simulate
-from .spheres import on_spheres
 from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
 from .stopping import Condition, at_rest, best, separated
 from .trajectory import Trajectory, first_time, member
@@ -41,6 +42,7 @@ __all__ = [
     "best",
     "coarser",
     "compare",
+    "constrained",
     "descent",
     "ensemble",
     "ensemble_with_error",
@@ -49,6 +51,7 @@ __all__ = [
     "gradient_descent",
     "gradient_flow",
     "member",
+    "normalisation",
     "observables",
     "observe",
     "on_spheres",

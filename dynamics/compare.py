@@ -17,6 +17,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float, Key, PyTree
 
 from ..models.checks import unknown
+from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem, outputs
 from .lockstep import together
@@ -50,7 +51,7 @@ class Comparison(eqx.Module):
 
 def compare(
     members: dict[str, Dynamics],
-    start_from: Polar,
+    start_from: Polar | Weights,
     *,
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),

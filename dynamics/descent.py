@@ -1,4 +1,4 @@
-"""Gradient descent and SGD on the spheres, as compiled optax steps.
+"""Descent by any optax optimiser, as compiled steps, under any normalisation.
 
 A run is an integer count of steps; the loop over steps is compiled, within an outer loop over
 epochs that draws each epoch's order once. Learning rate, momentum and other hyper-parameters are
@@ -8,7 +8,7 @@ leaves: changing them compiles nothing.
 learning_rate / (1 - momentum), so that gradient descent follows the gradient flow to first order
 (see `dynamics.types`). Adam and others take learning_rate by convention.
 
-Source: [Dyn] (46) and section 6.1, with corrected signs (`dynamics.spheres`).
+Source: [Dyn] (46) and section 6.1, with corrected signs (`dynamics.constrained`).
 """
 
 from collections.abc import Callable
@@ -22,12 +22,12 @@ import optax
 from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
 
 from ..models.checks import is_traced, refusal
-from ..models.polar import Polar, retract
-from ..models.problem import Problem, objective, take
+from ..models.problem import Problem, take
 from . import batches as drawing
 from .batches import Batch, Batches
 from .clock import Clock, Schedule, Stop, stops, times_of_steps
-from .spheres import on_spheres
+from .constrained import constrained
+from .normalisation import Normalisation, sphere
 from .types import Dynamics, State, Status
 
 
@@ -40,6 +40,7 @@ class DescentParameters(eqx.Module):
         hyperparameters: The optimiser's other numbers, by name.
         batches: Which samples each step sees.
         optimiser: ``optimiser(learning_rate, **hyperparameters)`` makes an optax transformation.
+        normalisation: Which coordinates move.
         schedule: Rate of each step, or None.
     """
 
@@ -48,6 +49,7 @@ class DescentParameters(eqx.Module):
     hyperparameters: dict[str, Array]
     batches: Batches
     optimiser: Callable[..., optax.GradientTransformation] = eqx.field(static=True)
+    normalisation: Normalisation = eqx.field(static=True)
     schedule: Schedule | None = eqx.field(static=True)
 
 
@@ -60,51 +62,6 @@ class DescentMemory(NamedTuple):
     order: PyTree
 
 
-def gradient_descent(
-    problem: Problem, learning_rate: ArrayLike | Schedule, *, momentum: ArrayLike = 0.0
-) -> Dynamics:
-    """Full-batch gradient descent with heavy-ball momentum, on the spheres.
-
-    Args:
-        problem: What is learned; the position is a `Polar`.
-        learning_rate: A number, or a schedule ``step -> rate``.
-        momentum: In [0, 1); one step takes learning_rate / (1 - momentum) units of time.
-
-    Raises:
-        ValueError: If the rate is negative or the momentum is outside [0, 1).
-    """
-    return descent(problem, optax.sgd, learning_rate, name="gradient descent", momentum=momentum)
-
-
-def sgd(
-    problem: Problem,
-    learning_rate: ArrayLike | Schedule,
-    *,
-    momentum: ArrayLike = 0.0,
-    batch_size: int | None = None,
-    sampling: str = "reshuffled",
-    batches: Batches | ArrayLike | None = None,
-) -> Dynamics:
-    """Stochastic gradient descent with heavy-ball momentum, on the spheres.
-
-    Args:
-        problem: What is learned; the position is a `Polar`.
-        learning_rate: A number, or a schedule ``step -> rate``.
-        momentum: In [0, 1); one step takes learning_rate / (1 - momentum) units of time.
-        batch_size: Samples in a batch.
-        sampling: How they are drawn: ``"reshuffled"`` each epoch, ``"replacement"`` or
-            ``"balanced"`` over classes.
-        batches: Instead of the two: index array ``[steps, batch]``, or `Batches` of your own,
-            such as ``dynamics.batches.random_weights(samples)``.
-
-    Raises:
-        ValueError: If the rate is negative, the momentum outside [0, 1), the batch size or
-            sampling unknown, or both or neither of batch_size and batches are given.
-    """
-    drawn = drawing.choose(problem.targets, batch_size, sampling, batches)
-    return descent(problem, optax.sgd, learning_rate, name="sgd", batches=drawn, momentum=momentum)
-
-
 def descent(
     problem: Problem,
     optimiser: Callable[..., optax.GradientTransformation],
@@ -112,17 +69,19 @@ def descent(
     *,
     name: str | None = None,
     batches: Batches | None = None,
+    normalisation: Normalisation | None = None,
     **hyperparameters: ArrayLike,
 ) -> Dynamics:
-    """Any optax optimiser on the spheres.
+    """Any optax optimiser.
 
     Args:
-        problem: What is learned; the position is a `Polar`.
+        problem: What is learned.
         optimiser: The optax function itself, such as ``optax.adam``; it is called with the
             learning rate and the hyper-parameters where they are traced.
         learning_rate: A number, or a schedule ``step -> rate``.
         name: For tables and pictures, the optimiser's own unless given.
         batches: Which samples each step sees, all unless given.
+        normalisation: Which coordinates move; the product of spheres unless given.
         **hyperparameters: Numbers for the optimiser, such as ``b1=0.9``.
 
     Returns:
@@ -131,6 +90,7 @@ def descent(
     Raises:
         ValueError: If the rate is negative or a momentum is outside [0, 1).
     """
+    chosen = normalisation or sphere()
     schedule = learning_rate if callable(learning_rate) else None
     rate = 1.0 if callable(learning_rate) else learning_rate
     _check_rate(rate)
@@ -142,6 +102,7 @@ def descent(
         hyperparameters={k: jnp.asarray(v, dtype) for k, v in hyperparameters.items()},
         batches=drawing.full_batch() if batches is None else batches,
         optimiser=optimiser,
+        normalisation=chosen,
         schedule=schedule,
     )
     return Dynamics(
@@ -149,7 +110,7 @@ def descent(
         name=name or str(getattr(optimiser, "__name__", "descent")),
         init=_init,
         advance=_advance,
-        view=_same,
+        view=chosen.view,
         stops=_stops,
         statistics=_statistics,
     )
@@ -181,11 +142,12 @@ def times_at(
     return times_of_steps(_clock(parameters), np.rint(counts).astype(np.int64))
 
 
-def _init(parameters: DescentParameters, position: Polar, key: Key[Array, ""] | None) -> State:
+def _init(parameters: DescentParameters, position: PyTree, key: Key[Array, ""] | None) -> State:
     if key is None and parameters.batches.random:
         raise refusal("a key, since batches are drawn", None, "pass key=jax.random.key(0)")
     key = jax.random.key(0) if key is None else key
-    position = retract(position)
+    normalisation = parameters.normalisation
+    position = normalisation.retract(normalisation.prepare(position))
     batches = parameters.batches
     order = jax.eval_shape(batches.order, batches.data, key)
     memory = DescentMemory(
@@ -202,11 +164,11 @@ def _advance(parameters: DescentParameters, state: State, until: Stop) -> State:
     batches = parameters.batches
     last = until.step if batches.steps is None else jnp.minimum(until.step, batches.steps)
 
-    def going(carry: tuple[Polar, DescentMemory]) -> Array:
+    def going(carry: tuple[PyTree, DescentMemory]) -> Array:
         position, memory = carry
-        return (memory.step < last) & jnp.isfinite(position.rho)
+        return (memory.step < last) & jnp.isfinite(_witness(position))
 
-    def epoch(carry: tuple[Polar, DescentMemory]) -> tuple[Polar, DescentMemory]:
+    def epoch(carry: tuple[PyTree, DescentMemory]) -> tuple[PyTree, DescentMemory]:
         position, memory = carry
         memory = memory._replace(order=_order(batches, memory))
         end = (memory.step // batches.steps_per_epoch + 1) * batches.steps_per_epoch
@@ -216,6 +178,11 @@ def _advance(parameters: DescentParameters, state: State, until: Stop) -> State:
     position, memory = jax.lax.while_loop(going, epoch, (state.position, state.memory))
     time = jnp.where(memory.step == until.step, until.time, state.time).astype(state.time.dtype)
     return State(time, position, memory, _status(position, memory, until, state.status))
+
+
+def _witness(position: PyTree) -> Float[Array, ""]:
+    """A number that is lost one step after any other: the sum of the smallest array, cheaply."""
+    return jnp.sum(min(jax.tree.leaves(position), key=lambda leaf: leaf.size))
 
 
 def _order(batches: Batches, memory: DescentMemory) -> PyTree:
@@ -233,24 +200,25 @@ def _order(batches: Batches, memory: DescentMemory) -> PyTree:
 
 
 def _step(
-    parameters: DescentParameters, position: Polar, memory: DescentMemory
-) -> tuple[Polar, DescentMemory]:
+    parameters: DescentParameters, position: PyTree, memory: DescentMemory
+) -> tuple[PyTree, DescentMemory]:
     batches = parameters.batches
     count = memory.step % batches.steps_per_epoch if batches.by_epoch else memory.step
     batch = batches.pick(batches.data, memory.order, memory.key, count)
-    gradients = _gradients(parameters.problem, position, batch)
+    gradients = _gradients(parameters, position, batch)
     updates, optimiser = _optimiser(parameters).update(gradients, memory.optimiser, position)
     position = optax.apply_updates(position, updates)
     return position, memory._replace(step=memory.step + 1, optimiser=optimiser)
 
 
-def _gradients(problem: Problem, position: Polar, batch: Batch) -> Polar:
+def _gradients(parameters: DescentParameters, position: PyTree, batch: Batch) -> PyTree:
+    problem = parameters.problem
     seen = problem if batch.indices is None else take(problem, batch.indices)
-    return jax.grad(objective, argnums=1)(seen, position, batch.weights)
+    return jax.grad(parameters.normalisation.potential, argnums=1)(seen, position, batch.weights)
 
 
 def _status(
-    position: Polar, memory: DescentMemory, until: Stop, status: Int[Array, ""]
+    position: PyTree, memory: DescentMemory, until: Stop, status: Int[Array, ""]
 ) -> Int[Array, ""]:
     finite = jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(position)])
     used_up = jnp.where(memory.step < until.step, Status.BATCHES_USED_UP, status)
@@ -260,16 +228,16 @@ def _status(
 def _optimiser(parameters: DescentParameters) -> optax.GradientTransformation:
     rate, schedule = parameters.learning_rate, parameters.schedule
     if schedule is None:
-        return on_spheres(parameters.optimiser(rate, **parameters.hyperparameters))
+        return constrained(
+            parameters.optimiser(rate, **parameters.hyperparameters), parameters.normalisation
+        )
 
     def scaled(count: Array) -> Array:
         return rate * schedule(count)
 
-    return on_spheres(parameters.optimiser(scaled, **parameters.hyperparameters))
-
-
-def _same(position: Polar) -> Polar:
-    return position
+    return constrained(
+        parameters.optimiser(scaled, **parameters.hyperparameters), parameters.normalisation
+    )
 
 
 def _statistics(state: State) -> dict[str, Any]:

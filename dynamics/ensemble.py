@@ -20,6 +20,7 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, ArrayLike, Key, PyTree
 
 from ..models.checks import refusal, unknown
+from ..models.network import Weights
 from ..models.polar import Polar
 from .observe import Observe, observe
 from .simulate import (
@@ -35,14 +36,14 @@ from .simulate import (
 )
 from .stopping import Condition
 from .trajectory import Trajectory
-from .types import Dynamics, State, Status, replace
+from .types import Dynamics, State, Status, one_problem, replace
 
 BATCHINGS = ("auto", "map", "vmap")
 
 
 def ensemble(
     dynamics: Dynamics,
-    starts: Polar | State,
+    starts: Polar | Weights | State,
     *,
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
@@ -77,7 +78,7 @@ def ensemble(
         RuntimeError: With ``throw=True``, if a member failed.
     """
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
-    members = _count(starts, values)
+    members = _count(dynamics, starts, values)
     how = placement(batching)
     watch = Watch(observe, stop)
     varied = replace(dynamics, **values)
@@ -143,16 +144,16 @@ def _program(how: str) -> Callable[..., tuple[Carry, PyTree]]:
 
 def _first_carries(
     dynamics: Dynamics,
-    starts: Polar | State,
+    starts: Polar | Weights | State,
     values: dict[str, Array],
     key: Key[Array, ""] | None,
     watch: Watch,
     how: str,
 ) -> Carry:
-    members = _count(starts, values)
+    members = _count(dynamics, starts, values)
     if isinstance(starts, State):
         return _carry_all(dynamics, resume(starts), values, None, watch, how)
-    if starts.rho.ndim == 0:
+    if _leading(dynamics, starts) is None:
         starts = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, *leaf.shape)), starts)
     keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(
         jnp.arange(members)
@@ -171,10 +172,19 @@ def _carry_all(
     return _over_members(how)(one, (values, starts, keys))
 
 
-def _count(starts: Polar | State, values: dict[str, Array]) -> int:
+def _leading(dynamics: Dynamics, starts: Polar | Weights | State) -> int | None:
+    """How many starts there are, None for a single one."""
+    if isinstance(starts, State | Polar):
+        shape = (starts.status if isinstance(starts, State) else starts.rho).shape
+        return shape[0] if shape else None
+    single = jax.eval_shape(one_problem(dynamics).network.init, jax.random.key(0))
+    return starts[0].shape[0] if starts[0].ndim > single[0].ndim else None
+
+
+def _count(dynamics: Dynamics, starts: Polar | Weights | State, values: dict[str, Array]) -> int:
     """How many members there are, by all leading axes alike."""
-    state = starts.status if isinstance(starts, State) else starts.rho
-    counts = {"starts": jnp.shape(state)[0]} if jnp.ndim(state) else {}
+    lead = _leading(dynamics, starts)
+    counts = {} if lead is None else {"starts": lead}
     for name, value in values.items():
         if value.ndim != 1:
             raise refusal(f"one {name} per member [members]", f"shape {value.shape}", "pass a list")

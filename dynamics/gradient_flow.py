@@ -24,12 +24,14 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
+from ..models.binding import bind
 from ..models.checks import is_traced, refusal
-from ..models.polar import Polar, normalise, project, retract
-from ..models.problem import Problem, objective
+from ..models.polar import Polar
+from ..models.problem import Problem
 from . import integrate
+from .normalisation import Normalisation, field, sphere
 from .types import Dynamics
 
 DEFAULT_FLOOR = 0.25
@@ -38,6 +40,7 @@ DEFAULT_FLOOR = 0.25
 def gradient_flow(
     problem: Problem,
     *,
+    normalisation: Normalisation | None = None,
     solver: integrate.RungeKutta | None = None,
     rtol: ArrayLike = 1e-4,
     atol: ArrayLike = 1e-7,
@@ -48,7 +51,9 @@ def gradient_flow(
     """Gradient flow in polar coordinates.
 
     Args:
-        problem: What is learned; the flow's position is a `Polar`.
+        problem: What is learned.
+        normalisation: Which coordinates move, see `dynamics.normalisation`; the product of
+            spheres unless given.
         solver: An explicit Runge-Kutta solver of diffrax; Bosh3 for networks with kinks and
             Dopri5 for smooth ones unless given.
         rtol: Relative tolerance of a step; on a network with kinks it rules the transient only.
@@ -66,8 +71,9 @@ def gradient_flow(
         ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no
             error estimate and no step is fixed.
     """
-    chosen = solver or (diffrax.Dopri5() if problem.network.smooth else diffrax.Bosh3())
-    _check_solver(problem, chosen, fixed=step is not None)
+    chosen = normalisation or sphere()
+    stepper = solver or (diffrax.Dopri5() if problem.network.smooth else diffrax.Bosh3())
+    _check_solver(problem, stepper, fixed=step is not None)
     if isinstance(floor, str):
         if floor != "auto":
             raise refusal("floor='auto', a number or None", floor, "pass for example floor=0.1")
@@ -82,16 +88,18 @@ def gradient_flow(
         floor=None if floor is None else _positive("floor", floor, dtype),
         step=None if step is None else _positive("step", step, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
-        solver=chosen,
-        field=sphere_field,
-        retract=retract,
+        solver=stepper,
+        settings={},
+        field=bind(_field, chosen),
+        prepare=chosen.prepare,
+        retract=chosen.retract,
     )
     return Dynamics(
         parameters=parameters,
-        name="gradient flow",
+        name="gradient flow" if chosen == sphere() else f"gradient flow, {chosen.name}",
         init=integrate.init,
         advance=integrate.advance,
-        view=_same,
+        view=chosen.view,
         stops=_stops,
         statistics=integrate.statistics,
     )
@@ -109,14 +117,14 @@ def sphere_field(problem: Problem, polar: Polar) -> Polar:
     Returns:
         ``Polar(rho', directions')``, per unit of time.
     """
-    directions = normalise(polar.directions)
-    gradient = jax.grad(objective, argnums=1)(problem, Polar(polar.rho, directions))
-    tangent = project(directions, gradient.directions)
-    return jax.tree.map(jnp.negative, Polar(gradient.rho, tangent))
+    return field(sphere(), problem, polar)
 
 
-def _same(position: Polar) -> Polar:
-    return position
+def _field(
+    normalisation: Normalisation, problem: Problem, settings: dict[str, Array], position: PyTree
+) -> PyTree:
+    del settings
+    return field(normalisation, problem, position)
 
 
 def _stops(

@@ -42,7 +42,9 @@ class FlowParameters(eqx.Module):
         step: The step where it is fixed, in units of time, or None for error control.
         max_steps: Steps, accepted and rejected, after which a run gives up.
         solver: A diffrax Runge-Kutta solver.
-        field: ``field(problem, position) -> velocity``.
+        settings: Other numbers that the field depends on, leaves.
+        field: ``field(problem, settings, position) -> velocity``.
+        prepare: ``prepare(start) -> position``.
         retract: ``retract(position) -> position``.
     """
 
@@ -53,7 +55,9 @@ class FlowParameters(eqx.Module):
     step: Float[Array, ""] | None
     max_steps: Int[Array, ""]
     solver: RungeKutta
-    field: Callable[[Problem, PyTree], PyTree] = eqx.field(static=True)
+    settings: dict[str, Array]
+    field: Callable[[Problem, dict[str, Array], PyTree], PyTree] = eqx.field(static=True)
+    prepare: Callable[[PyTree], PyTree] = eqx.field(static=True)
     retract: Callable[[PyTree], PyTree] = eqx.field(static=True)
 
 
@@ -104,7 +108,7 @@ class FlowMemory(NamedTuple):
 def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | None) -> State:
     """The state of a flow at time zero; the key is not used."""
     del key
-    position = parameters.retract(position)
+    position = parameters.retract(parameters.prepare(position))
     zero = jnp.zeros((), parameters.problem.inputs.dtype)
     curvature = None
     if parameters.floor is not None:
@@ -236,11 +240,13 @@ def _interpolate(parameters: FlowParameters, memory: FlowMemory, time: Float[Arr
 
 
 def _terms(parameters: FlowParameters) -> diffrax.ODETerm:
-    return diffrax.ODETerm(lambda _, position, problem: parameters.field(problem, position))
+    return diffrax.ODETerm(
+        lambda _, position, problem: parameters.field(problem, parameters.settings, position)
+    )
 
 
 def _field(parameters: FlowParameters) -> Field:
-    return lambda position: parameters.field(parameters.problem, position)
+    return lambda position: parameters.field(parameters.problem, parameters.settings, position)
 
 
 def _controller(parameters: FlowParameters, curvature: Curvature | None) -> Any:

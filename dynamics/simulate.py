@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key, PyTree
 
 from ..models.checks import is_traced, refusal
+from ..models.network import Weights
 from ..models.polar import Polar
 from .observe import Observe, observe
 from .stopping import Condition, Look
@@ -43,7 +44,7 @@ class Watch(NamedTuple):
 
 def simulate(
     dynamics: Dynamics,
-    start_from: Polar | State,
+    start_from: Polar | Weights | State,
     *,
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
@@ -126,7 +127,7 @@ def run_looks(
 
 
 def first_carry(
-    dynamics: Dynamics, begin: Polar | State, key: Key[Array, ""] | None, watch: Watch
+    dynamics: Dynamics, begin: Polar | Weights | State, key: Key[Array, ""] | None, watch: Watch
 ) -> Carry:
     """The carry at a start, or at a state from which a run goes on."""
     state = begin if isinstance(begin, State) else start(dynamics, begin, key)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ..models.checks import refusal
+from ..models.network import Weights
 from ..models.polar import Polar
 from .compare import Comparison, compare, joint_observe, split
 from .ensemble import ensemble
@@ -64,7 +65,7 @@ def coarser(flow: Dynamics) -> Dynamics:
 
 def simulate_with_error(
     flow: Dynamics,
-    start_from: Polar,
+    start_from: Polar | Weights,
     *,
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
@@ -90,7 +91,7 @@ def simulate_with_error(
 
 def ensemble_with_error(
     flow: Dynamics,
-    starts: Polar,
+    starts: Polar | Weights,
     *,
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),

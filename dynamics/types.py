@@ -130,37 +130,38 @@ def start(dynamics: Dynamics, position: PyTree, key: Key[Array, ""] | None = Non
 
     Args:
         dynamics: Any dynamics.
-        position: Where it starts, a `Polar` for dynamics on the spheres.
+        position: Where it starts, a `Polar` or weights.
         key: Drives whatever is random.
 
     Raises:
         ValueError: If the position does not fit the network, or a key is missing.
     """
-    problem = _one_problem(dynamics)
+    problem = one_problem(dynamics)
     cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, problem.inputs.dtype), position)
     _check_position(problem, cast)
     return dynamics.init(dynamics.parameters, cast, key)
 
 
-def _one_problem(dynamics: Dynamics) -> Problem:
+def one_problem(dynamics: Dynamics) -> Problem:
     """The dynamics' problem; of a product, the first member's: all start from one position."""
     return jax.tree.leaves(dynamics.problem, is_leaf=lambda leaf: isinstance(leaf, Problem))[0]
 
 
 def _check_position(problem: Problem, position: PyTree) -> None:
-    if not isinstance(position, Polar):
+    if not isinstance(position, Polar | tuple):
         raise refusal(
-            "a start in polar coordinates",
+            "a start in polar coordinates, or weights",
             type(position).__name__,
             "make one with models.to_polar(network.init(key), rho=1.0)",
         )
+    layers = position.directions if isinstance(position, Polar) else position
+    radius = position.rho.shape if isinstance(position, Polar) else ()
     wanted = jax.eval_shape(problem.network.init, jax.random.key(0))
-    shapes = [layer.shape for layer in wanted]
-    found = [layer.shape for layer in position.directions]
-    if shapes != found or position.rho.ndim:
+    shapes, found = [layer.shape for layer in wanted], [layer.shape for layer in layers]
+    if shapes != found or radius:
         raise refusal(
             f"one start of {problem.network.name} with layers {shapes}",
-            f"rho {position.rho.shape} and layers {found}",
+            f"rho {radius} and layers {found}",
             "draw it from the same network (many starts go to dynamics.ensemble)",
         )
 

@@ -1,8 +1,8 @@
-"""Descent on the product of spheres: any optax optimiser, made to keep unit directions.
+"""Descent under a normalisation: any optax optimiser, made to keep unit directions.
 
-A step is: project the gradients of the directions to the tangent spaces, hand them to the
-optimiser, apply its updates, divide each direction by its norm. To first order in the learning
-rate this is the documents' Lagrange multiplier,
+A step on the product of spheres is: project the gradients of the directions to the tangent spaces,
+hand them to the optimiser, apply its updates, divide each direction by its norm. To first order in
+the learning rate this is the documents' Lagrange multiplier,
 
     rho <- rho + (2 eta / B) sum l_n fbar_n - 2 eta lambda rho
     V_k <- V_k + (2 eta rho / B) sum l_n d_k fbar_n - 2 eta nu_k V_k,
@@ -19,8 +19,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import PyTree
 
-from ..models.polar import Polar, project, retract
+from .normalisation import Normalisation, sphere
 
 
 def on_spheres(optimiser: optax.GradientTransformation) -> optax.GradientTransformation:
@@ -41,13 +42,25 @@ def on_spheres(optimiser: optax.GradientTransformation) -> optax.GradientTransfo
     >>> float(new.rho), round(float(jnp.linalg.norm(new.directions[0])), 6)
     (0.5, 1.0)
     """
+    return constrained(optimiser, sphere())
 
-    def update(gradients: Polar, state: Any, polar: Polar | None = None) -> tuple[Polar, Any]:
-        if polar is None:
+
+def constrained(
+    optimiser: optax.GradientTransformation, normalisation: Normalisation
+) -> optax.GradientTransformation:
+    """Wraps an optimiser of a normalisation's positions: it projects, updates and retracts.
+
+    Args:
+        optimiser: Any optax transformation.
+        normalisation: Which coordinates move.
+    """
+
+    def update(gradients: PyTree, state: Any, position: PyTree | None = None) -> tuple[PyTree, Any]:
+        if position is None:
             raise ValueError(optax.base.NO_PARAMS_MSG)
-        tangent = Polar(gradients.rho, project(polar.directions, gradients.directions))
-        updates, state = optimiser.update(tangent, state, polar)
-        moved = retract(jax.tree.map(jnp.add, polar, updates))
-        return jax.tree.map(jnp.subtract, moved, polar), state
+        tangent = normalisation.project(position, gradients)
+        updates, state = optimiser.update(tangent, state, position)
+        moved = normalisation.retract(jax.tree.map(jnp.add, position, updates))
+        return jax.tree.map(jnp.subtract, moved, position), state
 
     return optax.GradientTransformation(optimiser.init, update)

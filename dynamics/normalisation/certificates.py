@@ -1,0 +1,57 @@
+"""What stays constant along the flow of each normalisation."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...models.network import Weights
+from ...models.polar import Polar, layer_norms
+from ...models.problem import Problem
+from .positions import Gained, LayerPolar
+
+
+def norms_of_directions(
+    problem: Problem, time: Float[Array, ""], polar: Polar
+) -> Float[Array, "layers"]:
+    """Norms of the directions."""
+    del problem, time
+    return layer_norms(polar.directions)
+
+
+def norms_of_vectors(
+    problem: Problem, time: Float[Array, ""], position: Gained
+) -> Float[Array, "layers"]:
+    """Norms of weight norm's vectors."""
+    del problem, time
+    return layer_norms(position.vectors)
+
+
+def hidden_norms(
+    problem: Problem, time: Float[Array, ""], weights: Weights
+) -> Float[Array, "layers"]:
+    """Norms of the hidden layers."""
+    del problem, time
+    return layer_norms(weights[:-1])
+
+
+def balance(
+    grows: bool, problem: Problem, time: Float[Array, ""], weights: Weights
+) -> Float[Array, "pairs"]:
+    """Differences of squared norms of neighbours, with their decay taken out."""
+    return balance_of_radii(grows, problem, time, LayerPolar(layer_norms(weights), weights))
+
+
+def balance_of_radii(
+    grows: bool, problem: Problem, time: Float[Array, ""], position: LayerPolar
+) -> Float[Array, "pairs"]:
+    """As `balance`, of radii."""
+    rate = 4 * problem.decay if grows else jnp.zeros_like(problem.decay)
+    return jnp.diff(position.radii**2) * jnp.exp(rate * time)
+
+
+def ratios_of_excess(
+    problem: Problem, time: Float[Array, ""], polar: Polar
+) -> Float[Array, "others"]:
+    """Ratios of 1 - norm^2 to the first layer's; undefined on the sphere."""
+    del problem, time
+    excess = 1 - layer_norms(polar.directions) ** 2
+    return excess[1:] / excess[0]

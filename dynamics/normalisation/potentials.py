@@ -1,0 +1,98 @@
+"""What each normalisation descends: the data's loss, and the decay of what grows."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...models.checks import unknown
+from ...models.network import Weights
+from ...models.polar import Polar, layer_norms, normalise, retract
+from ...models.problem import Problem, data_loss
+from .positions import Gained, LayerPolar
+
+SampleWeights = Float[Array, "samples"] | None
+
+
+def _held(frozen: tuple[int, ...], layers: Weights) -> Weights:
+    """The layers, those that are frozen without a derivative."""
+    return tuple(
+        jax.lax.stop_gradient(layer) if number in frozen else layer
+        for number, layer in enumerate(layers)
+    )
+
+
+def grows_by_layer(decay: str) -> bool:
+    """Whether the decay is each layer's own, so that differences of norms decay too."""
+    if decay not in ("layers", "product"):
+        raise unknown("decay", decay, ("layers", "product"))
+    return decay == "layers"
+
+
+def _penalty(decay: str, squares: Float[Array, "layers"]) -> Float[Array, ""]:
+    return jnp.sum(squares) if decay == "layers" else jnp.prod(squares)
+
+
+def radial(
+    frozen: tuple[int, ...], problem: Problem, polar: Polar, sample_weights: SampleWeights
+) -> Float[Array, ""]:
+    """Data loss, and decay of rho."""
+    held = Polar(polar.rho, _held(frozen, polar.directions))
+    return data_loss(problem, held, sample_weights) + problem.decay * polar.rho**2
+
+
+def of_scaled_vectors(
+    frozen: tuple[int, ...], problem: Problem, polar: Polar, sample_weights: SampleWeights
+) -> Float[Array, ""]:
+    """As `radial`, of the vectors' directions."""
+    return radial(frozen, problem, retract(polar), sample_weights)
+
+
+def of_weights(
+    decay: str,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    weights: Weights,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """Data loss, and decay of weights."""
+    held = _held(frozen, weights)
+    penalty = _penalty(decay, layer_norms(held) ** 2)
+    return _data(problem, held, sample_weights) + problem.decay * penalty
+
+
+def of_layers(
+    decay: str,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    position: LayerPolar,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """Data loss and decay, in radii and directions of layers."""
+    keep = jnp.asarray([number in frozen for number in range(len(position.directions))])
+    radii = jnp.where(keep, jax.lax.stop_gradient(position.radii), position.radii)
+    polar = Polar(jnp.prod(radii), _held(frozen, position.directions))
+    return data_loss(problem, polar, sample_weights) + problem.decay * _penalty(decay, radii**2)
+
+
+def of_gains(
+    decay: str,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    position: Gained,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """As `of_layers`, of gains and the vectors' directions."""
+    layers = LayerPolar(position.gains, normalise(position.vectors))
+    return of_layers(decay, frozen, problem, layers, sample_weights)
+
+
+def of_top(
+    frozen: tuple[int, ...], problem: Problem, weights: Weights, sample_weights: SampleWeights
+) -> Float[Array, ""]:
+    """Data loss, and decay of the top layer; that of unit layers is constant."""
+    held = _held(frozen, weights)
+    return _data(problem, held, sample_weights) + problem.decay * jnp.sum(held[-1] ** 2)
+
+
+def _data(problem: Problem, weights: Weights, sample_weights: SampleWeights) -> Float[Array, ""]:
+    return data_loss(problem, Polar(jnp.ones((), weights[0].dtype), weights), sample_weights)

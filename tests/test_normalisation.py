@@ -1,0 +1,192 @@
+"""Every normalisation keeps its certificate, and moves as its own equations say.
+
+Strongest first: what is conserved, then two routes to one motion, then closed forms.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rhoflow import dynamics, models
+from rhoflow.dynamics import normalisation as kinds
+
+ROUND_OFF = 1e-12
+SOLVER = 1e-9
+"""Smooth networks are integrated with rtol 1e-11 over a few units of time."""
+DURATION = 3.0
+ALL = {
+    "sphere": kinds.sphere(),
+    "free": kinds.free(),
+    "product decay": kinds.free(decay="product"),
+    "layerwise": kinds.layerwise(),
+    "lagrange": kinds.lagrange(),
+    "weight norm": kinds.weight_norm(),
+    "frozen gain": kinds.frozen_gain(),
+    "top free": kinds.top_free(),
+}
+EACH = pytest.mark.parametrize("name", ALL)
+
+
+@pytest.fixture(scope="module")
+def problem():
+    key = jax.random.key(1)
+    x, labels = models.tasks.separable_clusters(key, samples=12, features=5, spread=1.0)
+    network = models.deep_linear((5, 4, 3, 1))
+    return models.Problem(network, x, models.encode(labels, "signs"), decay=0.05)
+
+
+@pytest.fixture(scope="module")
+def weights(problem):
+    """Weights with a different norm for every layer."""
+    drawn = problem.network.init(jax.random.key(2))
+    return tuple(scale * layer for scale, layer in zip((0.7, 1.1, 1.6), drawn, strict=True))
+
+
+def unequal(kind, weights):
+    """A position whose norms are no special ones, as a start or a state would have it."""
+    position = kind.prepare(weights)
+    if isinstance(position, models.Polar) and kind.retract is not models.retract:
+        directions = tuple(s * d for s, d in zip((0.8, 1.3, 1.1), position.directions, strict=True))
+        return models.Polar(position.rho, directions)
+    return position
+
+
+def flow_of(problem, kind, **options):
+    return dynamics.gradient_flow(problem, normalisation=kind, rtol=1e-11, atol=1e-13, **options)
+
+
+@EACH
+def test_the_certificate_stays_constant_along_the_flow(name, problem, weights):
+    kind = ALL[name]
+    start = unequal(kind, weights)
+    ran = dynamics.simulate(
+        flow_of(problem, kind),
+        start if isinstance(start, models.Polar) else weights,
+        times=[0.0, DURATION],
+    )
+    begin = kind.certificate(problem, jnp.asarray(0.0), kind.retract(start))
+    end = kind.certificate(problem, jnp.asarray(DURATION), ran.final.position)
+    np.testing.assert_allclose(end, begin, rtol=SOLVER, atol=SOLVER)
+    assert abs(float(ran["rho"][1] - ran["rho"][0])) > 1e-3
+
+
+@EACH
+def test_the_flow_lowers_its_potential_at_the_rate_of_its_velocity(name, problem, weights):
+    """dU/dt = -<x', G x'> with the metric of the coordinates; the literal field on the sphere."""
+    kind = ALL[name]
+    position = kind.retract(kind.prepare(weights))
+    velocity = kinds.field(kind, problem, position)
+    _, rate = jax.jvp(lambda x: kind.potential(problem, x, None), (position,), (velocity,))
+    squares = jax.tree.map(lambda leaf: jnp.sum(leaf**2), velocity)
+    if name == "layerwise":
+        radii = position.radii
+        stretched = [r**2 * s for r, s in zip(radii, squares.directions, strict=True)]
+        squares = (squares.radii, stretched)
+    total = sum(jax.tree.leaves(squares))
+    np.testing.assert_allclose(rate, -total, rtol=ROUND_OFF)
+
+
+def test_layerwise_is_the_motion_of_free_weights(problem, weights):
+    times = np.linspace(0, DURATION, 5)
+    look = dynamics.observe("rho", "margins")
+    free, layers = (
+        dynamics.simulate(flow_of(problem, ALL[name]), weights, times=times, observe=look)
+        for name in ("free", "layerwise")
+    )
+    np.testing.assert_allclose(layers["rho"], free["rho"], rtol=SOLVER)
+    np.testing.assert_allclose(layers["margins"], free["margins"], rtol=0, atol=SOLVER)
+
+
+def test_weight_norm_from_unit_vectors_is_the_flow_on_the_spheres_in_layer_radii(problem, weights):
+    """g_k' is the radial part and v_k' the tangential one, [M112] (12), (13) at norm 1."""
+    position = kinds.weight_norm(decay="layers").prepare(weights)
+    velocity = kinds.field(kinds.weight_norm(decay="layers"), problem, position)
+    polar = kinds.field(kinds.layerwise(), problem, kinds.layerwise().prepare(weights))
+    np.testing.assert_allclose(velocity.gains, polar.radii, rtol=ROUND_OFF)
+    for ours, theirs, gain in zip(velocity.vectors, polar.directions, position.gains, strict=True):
+        np.testing.assert_allclose(ours, gain**2 * theirs, rtol=0, atol=ROUND_OFF)
+
+
+@pytest.mark.parametrize("norm", [0.5, 1.0, 2.0])
+def test_frozen_gain_slows_the_directions_by_their_squared_norm(norm, problem, weights):
+    polar = models.to_polar(weights)
+    longer = models.Polar(polar.rho, tuple(norm * d for d in polar.directions))
+    slow = kinds.field(ALL["frozen gain"], problem, longer)
+    model = kinds.field(ALL["sphere"], problem, polar)
+    np.testing.assert_allclose(slow.rho, model.rho, rtol=ROUND_OFF)
+    for ours, theirs in zip(slow.directions, model.directions, strict=True):
+        np.testing.assert_allclose(ours / norm, theirs / norm**2, rtol=0, atol=ROUND_OFF)
+
+
+def test_a_free_top_layer_turns_slower_by_the_square_of_rho(problem, weights):
+    polar = models.to_polar(weights, rho=3.0)
+    model = kinds.field(ALL["sphere"], problem, polar)
+    position = ALL["top free"].prepare(polar)
+    top = kinds.field(ALL["top free"], problem, position)
+    radial = jnp.sum(top[-1] * polar.directions[-1])
+    turning = (top[-1] - radial * polar.directions[-1]) / polar.rho
+    np.testing.assert_allclose(radial, model.rho, rtol=ROUND_OFF)
+    np.testing.assert_allclose(turning, model.directions[-1] / 9.0, rtol=0, atol=ROUND_OFF)
+    for ours, theirs in zip(top[:-1], model.directions[:-1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=ROUND_OFF)
+
+
+@pytest.mark.parametrize(("rho", "grows"), [(0.5, False), (20.0, True)])
+def test_the_literal_multiplier_repels_the_sphere_beyond_mu_over_m(rho, grows, problem, weights):
+    """d norm^2 / dt = 4 nu (1 - norm^2), nu = rho mu - rho^2 M with the moments off the sphere."""
+    polar = models.to_polar(weights)
+    if float(dynamics.observables.BY_NAME["mu"](problem, polar)) < 0:
+        polar = models.Polar(polar.rho, (-polar.directions[0], *polar.directions[1:]))
+    off = models.Polar(jnp.asarray(rho), tuple(1.05 * d for d in polar.directions))
+    velocity = kinds.field(ALL["lagrange"], problem, off)
+    names = dynamics.observables.BY_NAME
+    nu = rho * names["mu"](problem, off) - rho**2 * names["M"](problem, off)
+    for direction, moves in zip(off.directions, velocity.directions, strict=True):
+        rate = 2 * jnp.sum(direction * moves)
+        np.testing.assert_allclose(rate, 4 * nu * (1 - 1.05**2), rtol=1e-10)
+        assert (float(rate) > 0) == grows
+
+
+def test_frozen_layers_stay_and_the_top_layer_ends_in_the_ridge_solution(problem, weights):
+    """With only the top layer moving: W_L = (H^T H / N + lambda I)^-1 H^T y / N of its features."""
+    kind = kinds.free(frozen=(0, 1))
+    ran = dynamics.simulate(flow_of(problem, kind), weights, times=[400.0])
+    for ours, before in zip(ran.final.position[:-1], weights[:-1], strict=True):
+        np.testing.assert_array_equal(ours, before)
+    features = problem.network.features(weights, problem.inputs)
+    samples = len(features)
+    gram = features.T @ features / samples + problem.decay * jnp.eye(features.shape[1])
+    ridge = jnp.linalg.solve(gram, features.T @ problem.targets / samples)
+    np.testing.assert_allclose(ran.final.position[-1][:, 0], ridge, rtol=1e-8)
+
+
+@EACH
+def test_descent_follows_the_flow_of_its_normalisation(name, problem, weights):
+    """The error halves with the step: first order, whatever moves."""
+    kind = ALL[name]
+    reference = dynamics.simulate(flow_of(problem, kind), weights, times=[1.0, 2.0])
+    errors = []
+    for rate in (0.02, 0.01, 0.005):
+        steps = dynamics.gradient_descent(problem, rate, normalisation=kind)
+        ran = dynamics.simulate(steps, weights, times=[1.0, 2.0])
+        errors.append(float(jnp.max(jnp.abs(ran["rho"] - reference["rho"]))))
+    slopes = np.diff(np.log2(errors))
+    assert np.all((slopes < -0.9) & (slopes > -1.1)), slopes
+
+
+def test_a_step_of_weight_norm_grows_the_vector_by_the_square_of_its_gradient(problem, weights):
+    """norm(v)^2 grows by exactly eta^2 norm(grad)^2, so the effective rate decays by itself."""
+    kind, rate = kinds.weight_norm(), 0.1
+    position = kind.prepare(weights)
+    gradient = jax.grad(kind.potential, argnums=1)(problem, position, None)
+    steps = dynamics.gradient_descent(problem, rate, normalisation=kind)
+    ran = dynamics.simulate(steps, weights, times=dynamics.times_at(steps, steps=[1]))
+    for vector, part in zip(ran.final.position.vectors, gradient.vectors, strict=True):
+        grown = 1 + rate**2 * jnp.sum(part**2)
+        np.testing.assert_allclose(jnp.sum(vector**2), grown, rtol=ROUND_OFF)
+
+
+def test_an_unknown_decay_is_refused_with_the_nearest_name():
+    with pytest.raises(ValueError, match="did you mean 'layers'"):
+        kinds.free(decay="layer")
