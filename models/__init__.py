@@ -7,7 +7,8 @@
 Everything here is pure: no files, no printing, no clock, no global flags.
 """
 
-from . import losses, tasks
+from . import activations, losses, tasks
+from .activations import Activation, leaky_relu, linear, relu, smoothed_relu
 from .initialisations import Initialisation, gaussian, lecun, orthogonal
 from .inputs import append_constant, input_norms, scale_inputs
 from .losses import Loss
@@ -18,12 +19,14 @@ from .problem import Problem, data_loss, decay_from_weight_decay, objective, out
 from .targets import classes_of, encode, encoding_of
 
 __all__ = [
+    "Activation",
     "Initialisation",
     "Loss",
     "Network",
     "Polar",
     "Problem",
     "Weights",
+    "activations",
     "append_constant",
     "classes_of",
     "data_loss",
@@ -34,7 +37,9 @@ __all__ = [
     "gaussian",
     "input_norms",
     "layer_norms",
+    "leaky_relu",
     "lecun",
+    "linear",
     "losses",
     "mlp",
     "normalise",
@@ -42,8 +47,10 @@ __all__ = [
     "orthogonal",
     "outputs",
     "project",
+    "relu",
     "retract",
     "scale_inputs",
+    "smoothed_relu",
     "take",
     "tasks",
     "to_polar",

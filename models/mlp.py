@@ -1,10 +1,11 @@
-"""Fully connected networks without biases: ReLU layers, then linear ones.
+"""Fully connected networks without biases: layers with an activation, then linear ones.
 
-    f_W(x) = W_L s(W_{L-1} ... s(W_1 x)),      s(z) = max(z, 0),
+    f_W(x) = W_L s(W_{L-1} ... s(W_1 x)),      s(z) = max(z, 0) unless another is chosen,
 
 with s left out for the last layers where asked. Every layer is positively homogeneous of degree
-one, so f_W = rho f_V in polar coordinates (`models.polar`). At an exact tie, z = 0, the derivative
-of s is 0; the structural identities hold for any choice in [0, 1].
+one, so f_W = rho f_V in polar coordinates (`models.polar`); `models.activations` lists what s can
+be. At an exact tie, z = 0, the derivative of the ReLU is 0; the structural identities hold for any
+choice in [0, 1].
 
 Source: [Dyn] section 3.1; heads of several linear layers, [Wide] section 2.
 """
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from .activations import Activation, dense, linear, relu
 from .binding import bind
 from .checks import refusal
 from .initialisations import Initialisation, lecun
@@ -27,6 +29,7 @@ def mlp(
     widths: Sequence[int],
     linear_layers: int = 0,
     initialisation: Initialisation | None = None,
+    activation: Activation = relu,
 ) -> Network:
     """A bias-free multilayer perceptron.
 
@@ -36,6 +39,7 @@ def mlp(
         linear_layers: How many of the last hidden layers are linear, beside the output layer,
             which always is.
         initialisation: Draws each layer, `lecun` unless given.
+        activation: Of the other hidden layers, see `models.activations`.
 
     Returns:
         The network; equal arguments return the same object.
@@ -58,7 +62,8 @@ def mlp(
             linear_layers,
             "the output layer is not counted",
         )
-    return _mlp(sizes, hidden - linear_layers, initialisation or lecun())
+    active = 0 if activation == linear else hidden - linear_layers
+    return _mlp(sizes, active, activation if active else linear, initialisation or lecun())
 
 
 def deep_linear(widths: Sequence[int], initialisation: Initialisation | None = None) -> Network:
@@ -77,14 +82,17 @@ def deep_linear(widths: Sequence[int], initialisation: Initialisation | None = N
 
 
 @functools.cache
-def _mlp(sizes: tuple[int, ...], relu_layers: int, initialisation: Initialisation) -> Network:
-    kind = "mlp" if relu_layers else "deep linear"
+def _mlp(
+    sizes: tuple[int, ...], active: int, activation: Activation, initialisation: Initialisation
+) -> Network:
+    kind = "mlp" if active else "deep linear"
+    suffix = "" if activation in (relu, linear) else f", {activation.name}"
     return Network(
-        name=f"{kind} {'-'.join(map(str, sizes))}",
+        name=f"{kind} {'-'.join(map(str, sizes))}{suffix}",
         init=bind(_init, sizes, initialisation),
-        apply=bind(_apply, relu_layers),
-        features=bind(_features, relu_layers),
-        smooth=relu_layers == 0,
+        apply=bind(_apply, active, activation),
+        features=bind(_features, active, activation),
+        smooth=activation.smooth,
     )
 
 
@@ -95,18 +103,16 @@ def _init(sizes: tuple[int, ...], initialisation: Initialisation, key: Key[Array
 
 
 def _features(
-    relu_layers: int, weights: Weights, inputs: Float[Array, "samples ..."]
+    active: int, activation: Activation, weights: Weights, inputs: Float[Array, "samples ..."]
 ) -> Float[Array, "samples width"]:
     hidden = inputs.reshape(inputs.shape[0], -1)
     for depth, layer in enumerate(weights[:-1]):
-        hidden = hidden @ layer
-        if depth < relu_layers:
-            hidden = jax.nn.relu(hidden)
+        hidden = dense(activation if depth < active else linear, layer, hidden)
     return hidden
 
 
 def _apply(
-    relu_layers: int, weights: Weights, inputs: Float[Array, "samples ..."]
+    active: int, activation: Activation, weights: Weights, inputs: Float[Array, "samples ..."]
 ) -> Float[Array, "samples ..."]:
-    outputs = _features(relu_layers, weights, inputs) @ weights[-1]
+    outputs = _features(active, activation, weights, inputs) @ weights[-1]
     return jnp.squeeze(outputs, axis=1) if outputs.shape[1] == 1 else outputs
