@@ -8,8 +8,10 @@ w = 2 lambda (`decay_from_weight_decay`). The documents also use the sum over sa
 lambda_S = N lambda and time runs N times slower.
 
 The documents assume inputs with |x_n| <= 1; a problem whose inputs are longer says so when it is
-made. For the square loss with targets +-1 the objective is 1 - 2 rho mu + rho^2 (M + lambda), with
-the mean margin mu and the mean square M of the normalised network's outputs.
+made. Each loss states which encodings of the targets it takes (`models.losses`), and a problem
+refuses the others. For the square loss with targets +-1 the objective is
+1 - 2 rho mu + rho^2 (M + lambda), with the mean margin mu and the mean square M of the normalised
+network's outputs.
 
 Source: [Dyn] (1), (11), (28); normalisations: [M117] section 3.
 """
@@ -64,11 +66,11 @@ class Problem(eqx.Module):
             inputs: ``[samples, ...]``, finite; a warning says so if one is longer than 1.
             targets: Encoded targets, one per sample.
             decay: lambda >= 0.
-            loss: The loss per sample.
+            loss: The loss per sample, see `models.losses`.
 
         Raises:
             ValueError: If shapes do not fit, a value is not finite, the targets are in no known
-                encoding, or decay is negative.
+                encoding or in none that the loss takes, or decay is negative.
         """
         self.inputs = _floating(inputs, "inputs")
         self.targets = _floating(targets, "targets").astype(self.inputs.dtype)
@@ -78,6 +80,7 @@ class Problem(eqx.Module):
         _check_shapes(self)
         if not is_traced((self.inputs, self.targets)):
             _check_data(np.asarray(self.inputs), np.asarray(self.targets))
+        _check_loss(loss, self.targets)
         if not is_traced(self.decay):
             _check_decay(np.asarray(self.decay))
 
@@ -179,6 +182,20 @@ def _check_data(inputs: np.ndarray, targets: np.ndarray) -> None:
             "margins and bounds scale with it; models.scale_inputs(inputs) divides by it"
         )
         warnings.warn(message, stacklevel=3)
+
+
+def _check_loss(loss: Loss, targets: Float[Array, "samples ..."]) -> None:
+    if not isinstance(loss, Loss):
+        raise refusal("a models.Loss", repr(loss), "pass for example models.losses.exponential")
+    found = ("signs",) if targets.ndim == 1 else ("centred", "one_hot")
+    if not is_traced(targets):
+        found = (encoding_of(targets) or "another encoding",)
+    if not set(found) & set(loss.encodings):
+        raise refusal(
+            f"targets in {' or '.join(loss.encodings)} for the {loss.name} loss",
+            " or ".join(found),
+            f"encode class labels with models.encode(labels, '{loss.encodings[0]}')",
+        )
 
 
 def _check_decay(decay: np.ndarray) -> None:

@@ -10,7 +10,8 @@ vanishes only where all outputs are one multiple of the targets. The square loss
     Loss = S - 2 rho mu + rho^2 mu^2 / S + rho^2 sigma^2 + lambda rho^2,
 
 at rest in rho where rho_eq = mu / (M + lambda), and there Loss = S - rho_eq mu, the *gap* to
-interpolation.
+interpolation. What is true of the square loss only (`rho_eq`, `gap`, `loss_parts`) refuses a
+problem with another loss; the rest holds for any.
 
 Source: [Dyn] (7), (8), (28), (33); with C outputs, [Dyn] section 5.
 """
@@ -18,6 +19,8 @@ Source: [Dyn] (7), (8), (28), (33); with C outputs, [Dyn] section 5.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...models import losses
+from ...models.checks import refusal
 from ...models.polar import Polar
 from ...models.problem import Problem, data_loss, objective
 
@@ -77,7 +80,12 @@ def sigma(problem: Problem, view: Polar) -> Float[Array, ""]:
 
 
 def rho_eq(problem: Problem, view: Polar) -> Float[Array, ""]:
-    """Where rho would rest if the directions stayed: mu / (M + lambda). Source: [Dyn] (7)."""
+    """Where rho would rest if the directions stayed: mu / (M + lambda). Source: [Dyn] (7).
+
+    Raises:
+        ValueError: If the loss is not the square one.
+    """
+    _require_square_loss(problem, "rho_eq")
     return mu(problem, view) / (second_moment(problem, view) + problem.decay)
 
 
@@ -85,7 +93,11 @@ def gap(problem: Problem, view: Polar) -> Float[Array, ""]:
     """Gap to interpolation at the equilibrium of rho, S - rho_eq mu, which equals the loss there.
 
     For targets +-1 it is (sigma^2 + lambda) / (mu^2 + sigma^2 + lambda). Source: [Dyn] (8).
+
+    Raises:
+        ValueError: If the loss is not the square one.
     """
+    _require_square_loss(problem, "gap")
     return target_moment(problem) - rho_eq(problem, view) * mu(problem, view)
 
 
@@ -95,7 +107,11 @@ def loss_parts(problem: Problem, view: Polar) -> dict[str, Float[Array, ""]]:
     Returns:
         ``constant`` S, ``fit`` -2 rho mu, ``mean`` rho^2 mu^2 / S, ``spread`` rho^2 sigma^2 and
         ``decay`` lambda rho^2.
+
+    Raises:
+        ValueError: If the loss is not the square one.
     """
+    _require_square_loss(problem, "loss_parts")
     mean, radius, size = mu(problem, view), view.rho, target_moment(problem)
     return {
         "constant": size,
@@ -104,3 +120,12 @@ def loss_parts(problem: Problem, view: Polar) -> dict[str, Float[Array, ""]]:
         "spread": radius**2 * variance(problem, view),
         "decay": problem.decay * radius**2,
     }
+
+
+def _require_square_loss(problem: Problem, name: str) -> None:
+    if problem.loss != losses.square:
+        raise refusal(
+            f"the square loss for {name}",
+            f"the {problem.loss.name} loss",
+            "observe loss, rho, mu, M, sigma or margins instead",
+        )
