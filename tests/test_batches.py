@@ -66,13 +66,10 @@ def test_balanced_batches_know_the_classes_of_signs():
 
 
 def test_draws_with_replacement_are_uniform_and_independent():
-    samples, steps, size = 10, 50, 10
+    samples, steps, size = 10, 2000, 10
     way = batches.with_replacement(samples, size)
-    keys = jax.random.split(KEY, 40)
-    rows = jax.vmap(
-        lambda key: jax.vmap(lambda step: way.pick((), (), key, step).indices)(jnp.arange(steps))
-    )(keys)
-    rows = np.asarray(rows).reshape(-1, size)
+    draw = jax.jit(jax.vmap(lambda step: way.pick((), (), KEY, step).indices))
+    rows = np.asarray(draw(jnp.arange(steps)))
     counts = np.bincount(rows.ravel(), minlength=samples)
     assert stats.chisquare(counts).pvalue > FALSE_ALARM
     # Neighbours within a batch: every pair is as likely as any other.
@@ -85,8 +82,8 @@ def test_draws_with_replacement_are_uniform_and_independent():
 def test_random_weights_have_mean_one_and_the_variance_asked_for(variance):
     samples = 1000
     way = batches.random_weights(samples, variance)
-    draws = jax.vmap(lambda step: way.pick(way.data, (), KEY, step).weights)(jnp.arange(40))
-    draws, count = np.asarray(draws), 40 * samples
+    draw = jax.jit(jax.vmap(lambda step: way.pick(way.data, (), KEY, step).weights))
+    draws, count = np.asarray(draw(jnp.arange(40))), 40 * samples
     assert draws.shape == (40, samples)
     assert np.all(draws >= 0)
     sigmas = stats.norm.isf(FALSE_ALARM / 2)

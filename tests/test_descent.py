@@ -108,6 +108,15 @@ def test_the_optimiser_on_the_spheres_stands_alone():
     assert difference(by_optax, run.final.position) <= ROUND_OFF
 
 
+def test_weights_start_where_their_polar_coordinates_do():
+    weights, descent = LINEAR.init(jax.random.key(4)), dynamics.gradient_descent(problem(), 0.1)
+    one, other = (
+        dynamics.simulate(descent, begin, times=[0.1, 2.0], observe=LOOK)
+        for begin in (weights, models.to_polar(weights))
+    )
+    assert difference(one.observations, other.observations) <= ROUND_OFF
+
+
 @pytest.fixture(scope="module")
 def exact():
     """The flow, and times that are whole steps of every rate below."""

@@ -5,8 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from references import LINEAR, LOOK, assert_same_bits, problem, start
+from references import LINEAR, LOOK, assert_same_bits, difference, problem, start
 from rhoflow import dynamics
+
+VMAP = 1e-9  # another order of summation
 
 KEY = jax.random.key(5)
 TIMES = np.array([0.4, 1.6, 3.2])
@@ -76,6 +78,7 @@ def test_a_member_that_diverges_disturbs_no_other():
         )
 
 
+@pytest.mark.slow
 def test_an_ensemble_goes_on_from_where_it_was():
     whole, first = ensemble(starts(3)), ensemble(starts(3), times=TIMES[:1])
     rest = ensemble(first.final, times=TIMES[1:], key=None)
@@ -86,6 +89,18 @@ def test_an_ensemble_goes_on_from_where_it_was():
 def test_members_have_batches_of_their_own():
     runs = ensemble(start(), decay=[0.1] * 3, learning_rate=[0.1] * 3)
     assert len(set(runs["rho"][:, -1].tolist())) == 3
+
+
+def test_members_can_be_vmapped():
+    over = {"learning_rate": [0.1, 0.2]}
+    runs, mapped = (
+        dynamics.ensemble(
+            descent(), start(), times=TIMES, observe=LOOK, key=KEY, over=over, batching=batching
+        )
+        for batching in ("vmap", "map")
+    )
+    assert runs.placement == "vmap on 1 device"
+    assert difference(runs.observations, mapped.observations) <= VMAP
 
 
 def test_processors_map_unless_told_otherwise():

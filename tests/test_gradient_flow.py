@@ -30,13 +30,14 @@ from references import (
     start,
 )
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import DEFAULT_FLOOR, sphere_field
+from rhoflow.dynamics.gradient_flow import sphere_field
 from rhoflow.dynamics.sharpness import probe_like, sharpness
 
 ROUND_OFF = 1e-12
 RIDGE = 1e-6  # what is left of the transient at the end
 AGAINST_SCIPY = 1e-6  # at tolerance 1e-9 of ours and 1e-11 of SciPy's
 ORDER = 0.15  # how far a fitted order may be from the solver's
+FLOOR = 0.25  # the default under the steps of networks with kinks, in units of time
 NO_CLIMB = 1e-3  # what steps at the default floor may add to the loss, as a share of it
 
 EXAMPLES = settings(max_examples=20)
@@ -225,13 +226,18 @@ def test_directions_keep_unit_norm_along_the_flow(relu_run):
         assert np.max(np.abs(norms - 1)) <= ROUND_OFF
 
 
+def test_the_solvers_own_position_stays_on_the_spheres_too(relu_run):
+    norms = models.layer_norms(relu_run.final.memory.position.directions)
+    assert difference(norms, np.ones(2)) <= ROUND_OFF
+
+
 def largest_climb(run):
     losses = np.asarray(run["loss"])
     return np.max(np.diff(losses) / losses[:-1])
 
 
 def test_the_loss_hardly_climbs_and_less_so_with_a_lower_floor(relu_run):
-    finer = dynamics.gradient_flow(problem(RELU, decay=0.01), floor=DEFAULT_FLOOR / 8)
+    finer = dynamics.gradient_flow(problem(RELU, decay=0.01), floor=FLOOR / 8)
     again = dynamics.simulate(finer, start(RELU), times=relu_run.times, observe=LOOK)
     assert largest_climb(relu_run) <= NO_CLIMB
     assert largest_climb(again) <= NO_CLIMB / 4
@@ -242,7 +248,7 @@ def test_the_loss_hardly_climbs_and_less_so_with_a_lower_floor(relu_run):
 def test_the_floor_bounds_the_number_of_steps(relu_run):
     counts = {name: float(value) for name, value in relu_run.statistics.items()}
     transient = 100
-    assert counts["floor"] == min(DEFAULT_FLOOR, 0.5 / counts["sharpness"])
+    assert counts["floor"] == min(FLOOR, 0.5 / counts["sharpness"])
     steps = counts["accepted"] + counts["rejected"]
     assert steps <= 1.2 * 200 / counts["floor"] + transient
     # Bosh3 evaluates the field three times a step; estimates of the sharpness come on top.

@@ -167,10 +167,10 @@ REFUSALS = {
         lambda: dynamics.simulate(
             dynamics.sgd(problem(), 0.1, batch_size=3), start(), times=[1.0]
         ),
-        "a key, since batches are drawn",
+        "a key, since",
     ),
-    "weights instead of a point": (
-        lambda: run(begin=LINEAR.init(KEY)), "a start in polar coordinates, got tuple",
+    "a start of another kind": (
+        lambda: run(begin={"rho": 1.0}), "a start in polar coordinates.*, got dict",
     ),
     "a point of another network": (
         lambda: run(begin=start(RELU)), "one start of deep linear 4-5-3-1",

@@ -125,7 +125,8 @@ def test_a_run_inside_jit_is_the_run_outside(name):
     assert_same_bits(final, outside.final)
 
 
-@EVERY_WAY_SLOWLY
+@pytest.mark.slow
+@EVERY_WAY
 def test_a_member_of_a_vmapped_ensemble_is_the_run_alone_up_to_round_off(name):
     made, polar = ours(name)
     decays = jnp.array([0.05, 0.1])
