@@ -107,9 +107,15 @@ def final_rho(made, **numbers):
     return end.final.position.rho
 
 
-def test_the_derivative_by_decay_is_a_difference_of_runs():
-    made = dynamics.gradient_descent(problem(), 0.1, momentum=0.5)
-
+@pytest.mark.parametrize(
+    "made",
+    [
+        dynamics.gradient_flow(problem(), rtol=1e-11, atol=1e-13),
+        dynamics.gradient_descent(problem(), 0.1, momentum=0.5),
+    ],
+    ids=["flow", "descent"],
+)
+def test_the_derivative_by_decay_is_a_difference_of_runs(made):
     def rho(decay):
         return final_rho(made, decay=decay)
 
