@@ -10,16 +10,20 @@ A dynamics is a value (`dynamics.types`); one driver moves them all (`dynamics.s
 the running sum of the learning rates. Everything here is pure: no files, no printing.
 """
 
-from . import batches, normalisation, observables
+from . import batches, normalisation, observables, reduced
 from .compare import Comparison, compare
 from .constrained import constrained, on_spheres
+from .corrected import corrected_flow
 from .descent import descent, times_at
+from .diffusion import diffusion
 from .ensemble import ensemble, placement
 from .gradient_flow import gradient_flow
 from .lockstep import together
 from .observables import error_on
 from .observe import Observe, observe
+from .orders import Order, orders
 from .restart import Attempts, simulate_with_restarts
+from .second_order import Moving, second_order_flow
 from .sgd import gradient_descent, sgd
 from .simulate import simulate
 from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
@@ -32,7 +36,9 @@ __all__ = [
     "Comparison",
     "Condition",
     "Dynamics",
+    "Moving",
     "Observe",
+    "Order",
     "State",
     "StatedError",
     "Status",
@@ -43,7 +49,9 @@ __all__ = [
     "coarser",
     "compare",
     "constrained",
+    "corrected_flow",
     "descent",
+    "diffusion",
     "ensemble",
     "ensemble_with_error",
     "error_on",
@@ -55,8 +63,11 @@ __all__ = [
     "observables",
     "observe",
     "on_spheres",
+    "orders",
     "placement",
+    "reduced",
     "replace",
+    "second_order_flow",
     "separated",
     "sgd",
     "simulate",

@@ -21,11 +21,11 @@ from ..models.binding import bind
 from ..models.checks import is_traced, refusal, unknown
 from ..models.targets import classes_of
 
-EPOCH_STREAM, STEP_STREAM = 0, 1
+EPOCH_STREAM, STEP_STREAM, LABEL_STREAM = 0, 1, 2
 
 
 class Batch(NamedTuple):
-    """What one step sees; None where it sees all samples, or weighs all alike."""
+    """What one step sees: some samples, or all with weights of mean one; None where all alike."""
 
     indices: Int[Array, "batch"] | None = None
     weights: Float[Array, "samples"] | None = None
@@ -154,6 +154,19 @@ def random_weights(samples: int, variance: float = 1.0) -> Batches:
     return Batches(jnp.asarray(variance), _no_order, bind(_gamma_weights, samples), 1)
 
 
+def gaussian_weights(samples: int, variance: ArrayLike) -> Batches:
+    """All samples at every step, with weights 1 + xi_n - mean(xi), xi_n Gaussian.
+
+    The gradient of such a loss is the mean gradient plus noise with the covariance of the
+    per-sample gradients, Sigma times variance / samples: `dynamics.diffusion` is made of it.
+
+    Args:
+        samples: Number of training samples.
+        variance: Of xi_n; weights may be negative.
+    """
+    return Batches(jnp.asarray(variance), _no_order, bind(_gaussian_weights, samples), 1)
+
+
 def choose(
     targets: Array, size: int | None, sampling: str, batches: Batches | ArrayLike | None
 ) -> Batches:
@@ -240,3 +253,11 @@ def _gamma_weights(
     del order
     draws = jax.random.gamma(stream(key, STEP_STREAM, step), 1 / data, (samples,))
     return Batch(weights=data * draws)
+
+
+def _gaussian_weights(
+    samples: int, data: Array, order: Any, key: Key[Array, ""], step: Array
+) -> Batch:
+    del order
+    draws = jax.random.normal(stream(key, STEP_STREAM, step), (samples,), data.dtype)
+    return Batch(weights=1 + jnp.sqrt(data) * (draws - jnp.mean(draws)))

@@ -37,20 +37,24 @@ class DescentParameters(eqx.Module):
     Attributes:
         problem: The problem whose network moves.
         learning_rate: A scalar; under a schedule, the factor in front of it.
+        label_noise: Standard deviation of what is added to targets at every step, or None.
         hyperparameters: The optimiser's other numbers, by name.
         batches: Which samples each step sees.
         optimiser: ``optimiser(learning_rate, **hyperparameters)`` makes an optax transformation.
         normalisation: Which coordinates move.
         schedule: Rate of each step, or None.
+        warm: Whether the momentum buffer starts on its slow manifold.
     """
 
     problem: Problem
     learning_rate: Float[Array, ""]
+    label_noise: Float[Array, ""] | None
     hyperparameters: dict[str, Array]
     batches: Batches
     optimiser: Callable[..., optax.GradientTransformation] = eqx.field(static=True)
     normalisation: Normalisation = eqx.field(static=True)
     schedule: Schedule | None = eqx.field(static=True)
+    warm: bool = eqx.field(static=True)
 
 
 class DescentMemory(NamedTuple):
@@ -70,6 +74,8 @@ def descent(
     name: str | None = None,
     batches: Batches | None = None,
     normalisation: Normalisation | None = None,
+    warm: bool = False,
+    label_noise: ArrayLike | None = None,
     **hyperparameters: ArrayLike,
 ) -> Dynamics:
     """Any optax optimiser.
@@ -82,6 +88,11 @@ def descent(
         name: For tables and pictures, the optimiser's own unless given.
         batches: Which samples each step sees, all unless given.
         normalisation: Which coordinates move; the product of spheres unless given.
+        warm: Whether a heavy ball starts with the buffer that it would have had, grad U / (1 -
+            momentum), rather than at rest: without it the first 1 / (1 - momentum) steps lag
+            behind the flow, an error of first order in the rate.
+        label_noise: Standard deviation of Gaussian noise added to the targets afresh at every
+            step; needs a key.
         **hyperparameters: Numbers for the optimiser, such as ``b1=0.9``.
 
     Returns:
@@ -99,11 +110,13 @@ def descent(
     parameters = DescentParameters(
         problem=problem,
         learning_rate=jnp.asarray(rate, dtype),
+        label_noise=None if label_noise is None else jnp.asarray(label_noise, dtype),
         hyperparameters={k: jnp.asarray(v, dtype) for k, v in hyperparameters.items()},
         batches=drawing.full_batch() if batches is None else batches,
         optimiser=optimiser,
         normalisation=chosen,
         schedule=schedule,
+        warm=warm,
     )
     return Dynamics(
         parameters=parameters,
@@ -143,8 +156,8 @@ def times_at(
 
 
 def _init(parameters: DescentParameters, position: PyTree, key: Key[Array, ""] | None) -> State:
-    if key is None and parameters.batches.random:
-        raise refusal("a key, since batches are drawn", None, "pass key=jax.random.key(0)")
+    if key is None and (parameters.batches.random or parameters.label_noise is not None):
+        raise refusal("a key, since something is drawn", None, "pass key=jax.random.key(0)")
     key = jax.random.key(0) if key is None else key
     normalisation = parameters.normalisation
     position = normalisation.retract(normalisation.prepare(position))
@@ -152,12 +165,24 @@ def _init(parameters: DescentParameters, position: PyTree, key: Key[Array, ""] |
     order = jax.eval_shape(batches.order, batches.data, key)
     memory = DescentMemory(
         step=jnp.zeros((), jnp.int32),
-        optimiser=_optimiser(parameters).init(position),
+        optimiser=_first_optimiser_state(parameters, position),
         key=key,
         order=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), order),
     )
     zero = jnp.zeros((), parameters.problem.inputs.dtype)
     return State(zero, position, memory, jnp.asarray(Status.FINISHED, jnp.int32))
+
+
+def _first_optimiser_state(parameters: DescentParameters, position: PyTree) -> PyTree:
+    """The optimiser's state at the start: empty, or warmed by one step with the whole buffer."""
+    optimiser = _optimiser(parameters)
+    state = optimiser.init(position)
+    if not parameters.warm:
+        return state
+    share = 1 - parameters.hyperparameters["momentum"]
+    gradients = _gradients(parameters, position, Batch(), None)
+    buffer = jax.tree.map(lambda leaf: leaf / share, gradients)
+    return optimiser.update(buffer, state, position)[1]
 
 
 def _advance(parameters: DescentParameters, state: State, until: Stop) -> State:
@@ -205,15 +230,22 @@ def _step(
     batches = parameters.batches
     count = memory.step % batches.steps_per_epoch if batches.by_epoch else memory.step
     batch = batches.pick(batches.data, memory.order, memory.key, count)
-    gradients = _gradients(parameters, position, batch)
+    gradients = _gradients(parameters, position, batch, memory)
     updates, optimiser = _optimiser(parameters).update(gradients, memory.optimiser, position)
     position = optax.apply_updates(position, updates)
     return position, memory._replace(step=memory.step + 1, optimiser=optimiser)
 
 
-def _gradients(parameters: DescentParameters, position: PyTree, batch: Batch) -> PyTree:
+def _gradients(
+    parameters: DescentParameters, position: PyTree, batch: Batch, memory: DescentMemory | None
+) -> PyTree:
     problem = parameters.problem
     seen = problem if batch.indices is None else take(problem, batch.indices)
+    if parameters.label_noise is not None and memory is not None:
+        key = drawing.stream(memory.key, drawing.LABEL_STREAM, memory.step)
+        noise = jax.random.normal(key, seen.targets.shape, seen.targets.dtype)
+        noisy = seen.targets + parameters.label_noise * noise
+        seen = eqx.tree_at(lambda whole: whole.targets, seen, noisy)
     return jax.grad(parameters.normalisation.potential, argnums=1)(seen, position, batch.weights)
 
 

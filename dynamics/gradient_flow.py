@@ -18,30 +18,22 @@ network with kinks warns. On smooth (linear) networks the default is Dopri5 with
 Source: [Dyn] (2)-(7); the printed last forms of (4) and (5) have f_n where fbar_n is meant.
 """
 
-import warnings
-
-import diffrax
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, PyTree
 
 from ..models.binding import bind
-from ..models.checks import is_traced, refusal
 from ..models.polar import Polar
 from ..models.problem import Problem
-from . import integrate
-from .normalisation import Normalisation, field, sphere
+from .flow import build
+from .motion import Motion, RungeKutta
+from .normalisation import Normalisation, Start, field, sphere
 from .types import Dynamics
-
-DEFAULT_FLOOR = 0.25
 
 
 def gradient_flow(
     problem: Problem,
     *,
     normalisation: Normalisation | None = None,
-    solver: integrate.RungeKutta | None = None,
+    solver: RungeKutta | None = None,
     rtol: ArrayLike = 1e-4,
     atol: ArrayLike = 1e-7,
     floor: ArrayLike | str | None = "auto",
@@ -72,37 +64,17 @@ def gradient_flow(
             error estimate and no step is fixed.
     """
     chosen = normalisation or sphere()
-    stepper = solver or (diffrax.Dopri5() if problem.network.smooth else diffrax.Bosh3())
-    _check_solver(problem, stepper, fixed=step is not None)
-    if isinstance(floor, str):
-        if floor != "auto":
-            raise refusal("floor='auto', a number or None", floor, "pass for example floor=0.1")
-        floor = None if problem.network.smooth else DEFAULT_FLOOR
-    if step is not None:
-        floor = None
-    dtype = problem.inputs.dtype
-    parameters = integrate.FlowParameters(
-        problem=problem,
-        rtol=_positive("rtol", rtol, dtype),
-        atol=_positive("atol", atol, dtype),
-        floor=None if floor is None else _positive("floor", floor, dtype),
-        step=None if step is None else _positive("step", step, dtype),
-        max_steps=jnp.asarray(max_steps, jnp.int32),
-        solver=stepper,
-        settings={},
+    motion = Motion(
+        name="gradient flow" if chosen == sphere() else f"gradient flow, {chosen.name}",
         field=bind(_field, chosen),
-        prepare=chosen.prepare,
+        prepare=bind(_prepare, chosen),
+        view=chosen.view,
         retract=chosen.retract,
     )
-    return Dynamics(
-        parameters=parameters,
-        name="gradient flow" if chosen == sphere() else f"gradient flow, {chosen.name}",
-        init=integrate.init,
-        advance=integrate.advance,
-        view=chosen.view,
-        stops=_stops,
-        statistics=integrate.statistics,
-    )
+    return build(
+        problem, motion, {}, solver=solver, rtol=rtol, atol=atol, floor=floor, step=step,
+        max_steps=max_steps,
+    )  # fmt: skip
 
 
 def sphere_field(problem: Problem, polar: Polar) -> Polar:
@@ -127,33 +99,8 @@ def _field(
     return field(normalisation, problem, position)
 
 
-def _stops(
-    parameters: integrate.FlowParameters, times: Float[np.ndarray, "..."]
-) -> tuple[ArrayLike, ArrayLike]:
-    """A flow stops at any time."""
-    return jnp.asarray(times, parameters.problem.inputs.dtype), times
-
-
-def _check_solver(problem: Problem, solver: integrate.RungeKutta, *, fixed: bool) -> None:
-    if not isinstance(solver, integrate.RungeKutta):
-        raise refusal(
-            "an explicit Runge-Kutta solver of diffrax",
-            type(solver).__name__,
-            "pass for example diffrax.Bosh3()",
-        )
-    if not fixed and isinstance(solver, diffrax.Euler):
-        raise refusal("a solver with an error estimate", "Euler", "fix its step with step=0.1")
-    overshooting = (diffrax.Dopri5, diffrax.Dopri8, diffrax.Tsit5)
-    if not problem.network.smooth and isinstance(solver, overshooting):
-        message = (
-            f"{type(solver).__name__} throws stages across the kinks of {problem.network.name} "
-            "and biases rho by up to a percent: use diffrax.Bosh3() or diffrax.Heun()"
-        )
-        warnings.warn(message, stacklevel=3)
-
-
-def _positive(name: str, value: ArrayLike, dtype: jnp.dtype) -> jax.Array:
-    number = jnp.asarray(value, dtype)
-    if not is_traced(number) and not bool(jnp.all(number > 0)):
-        raise refusal(f"a positive {name}", value, f"pass for example {name}=0.1")
-    return number
+def _prepare(
+    normalisation: Normalisation, problem: Problem, settings: dict[str, Array], start: Start
+) -> PyTree:
+    del problem, settings
+    return normalisation.prepare(start)

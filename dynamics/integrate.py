@@ -14,7 +14,6 @@ halves the error. The cap by the sharpness (measured every 20 accepted steps, or
 keeps forced steps stable. `dynamics.stated_error` measures what the floor costs.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import diffrax
@@ -23,42 +22,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from ..models.problem import Problem
+from .motion import FlowParameters, RungeKutta
 from .sharpness import Field
 from .step_floor import Curvature, again, aged, evaluations, first, forced, is_due
 from .types import State, Status
-
-RungeKutta = diffrax.AbstractERK | diffrax.Euler
-
-
-class FlowParameters(eqx.Module):
-    """A flow and how to integrate it.
-
-    Attributes:
-        problem: The problem whose network moves.
-        rtol: Relative tolerance of a step.
-        atol: Absolute tolerance of a step.
-        floor: Smallest step that error control may ask for, in units of time, or None.
-        step: The step where it is fixed, in units of time, or None for error control.
-        max_steps: Steps, accepted and rejected, after which a run gives up.
-        solver: A diffrax Runge-Kutta solver.
-        settings: Other numbers that the field depends on, leaves.
-        field: ``field(problem, settings, position) -> velocity``.
-        prepare: ``prepare(start) -> position``.
-        retract: ``retract(position) -> position``.
-    """
-
-    problem: Problem
-    rtol: Float[Array, ""]
-    atol: Float[Array, ""]
-    floor: Float[Array, ""] | None
-    step: Float[Array, ""] | None
-    max_steps: Int[Array, ""]
-    solver: RungeKutta
-    settings: dict[str, Array]
-    field: Callable[[Problem, dict[str, Array], PyTree], PyTree] = eqx.field(static=True)
-    prepare: Callable[[PyTree], PyTree] = eqx.field(static=True)
-    retract: Callable[[PyTree], PyTree] = eqx.field(static=True)
 
 
 class Counts(NamedTuple):
@@ -108,7 +75,9 @@ class FlowMemory(NamedTuple):
 def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | None) -> State:
     """The state of a flow at time zero; the key is not used."""
     del key
-    position = parameters.retract(parameters.prepare(position))
+    motion = parameters.motion
+    prepared = motion.prepare(parameters.problem, parameters.settings, position)
+    position = motion.retract(prepared)
     zero = jnp.zeros((), parameters.problem.inputs.dtype)
     curvature = None
     if parameters.floor is not None:
@@ -204,11 +173,11 @@ def _attempt(
     parameters: FlowParameters, here: Beginning, end: Float[Array, ""]
 ) -> tuple[PyTree, PyTree, dict[str, PyTree], PyTree]:
     """One step of the solver, retracted: position, error estimate, dense data, solver's state."""
-    moved, error, dense, solver_state, _ = parameters.solver.step(
+    moved, error, dense, solver_state, _ = _solver(parameters).step(
         _terms(parameters), here.time, end, here.position, parameters.problem, here.solver,
         made_jump=jnp.asarray(False),
     )  # fmt: skip
-    moved = parameters.retract(moved)
+    moved = parameters.motion.retract(moved)
     return moved, error, dense | {"y1": moved}, solver_state
 
 
@@ -236,17 +205,28 @@ def _count(memory: FlowMemory, keep: Bool[Array, ""]) -> Counts:
 def _interpolate(parameters: FlowParameters, memory: FlowMemory, time: Float[Array, ""]) -> PyTree:
     _, _, dense, _ = _attempt(parameters, memory.last, memory.now)
     interpolant = parameters.solver.interpolation_cls(t0=memory.last.time, t1=memory.now, **dense)
-    return parameters.retract(interpolant.evaluate(time))
+    return parameters.motion.retract(interpolant.evaluate(time))
+
+
+def _solver(parameters: FlowParameters) -> RungeKutta:
+    """The solver with its stages in a plain scan, which forward-mode derivatives pass through."""
+    if not isinstance(parameters.solver, diffrax.AbstractERK):
+        return parameters.solver
+    return eqx.tree_at(
+        lambda solver: solver.scan_kind, parameters.solver, "lax", is_leaf=lambda leaf: leaf is None
+    )
 
 
 def _terms(parameters: FlowParameters) -> diffrax.ODETerm:
     return diffrax.ODETerm(
-        lambda _, position, problem: parameters.field(problem, parameters.settings, position)
+        lambda _, position, problem: parameters.motion.field(problem, parameters.settings, position)
     )
 
 
 def _field(parameters: FlowParameters) -> Field:
-    return lambda position: parameters.field(parameters.problem, parameters.settings, position)
+    return lambda position: parameters.motion.field(
+        parameters.problem, parameters.settings, position
+    )
 
 
 def _controller(parameters: FlowParameters, curvature: Curvature | None) -> Any:

@@ -25,6 +25,7 @@ def gradient_descent(
     *,
     momentum: ArrayLike = 0.0,
     normalisation: Normalisation | None = None,
+    warm: bool = False,
 ) -> Dynamics:
     """Full-batch gradient descent with heavy-ball momentum.
 
@@ -34,13 +35,14 @@ def gradient_descent(
         momentum: In [0, 1); one step takes learning_rate / (1 - momentum) units of time.
         normalisation: Which coordinates move, see `dynamics.normalisation`; the product of
             spheres unless given.
+        warm: Whether the momentum buffer starts on its slow manifold, see `dynamics.descent`.
 
     Raises:
         ValueError: If the rate is negative or the momentum is outside [0, 1).
     """
     return descent(
         problem, optax.sgd, learning_rate, name="gradient descent",
-        normalisation=normalisation, momentum=momentum,
+        normalisation=normalisation, warm=warm, momentum=momentum,
     )  # fmt: skip
 
 
@@ -53,6 +55,8 @@ def sgd(
     sampling: str = "reshuffled",
     batches: Batches | ArrayLike | None = None,
     normalisation: Normalisation | None = None,
+    warm: bool = False,
+    label_noise: ArrayLike | None = None,
 ) -> Dynamics:
     """Stochastic gradient descent with heavy-ball momentum.
 
@@ -67,6 +71,8 @@ def sgd(
             such as ``dynamics.batches.random_weights(samples)``.
         normalisation: Which coordinates move, see `dynamics.normalisation`; the product of
             spheres unless given.
+        warm: Whether the momentum buffer starts on its slow manifold, see `dynamics.descent`.
+        label_noise: Standard deviation of noise added to the targets afresh at every step.
 
     Raises:
         ValueError: If the rate is negative, the momentum outside [0, 1), the batch size or
@@ -75,5 +81,5 @@ def sgd(
     drawn = choose(problem.targets, batch_size, sampling, batches)
     return descent(
         problem, optax.sgd, learning_rate, name="sgd", batches=drawn,
-        normalisation=normalisation, momentum=momentum,
+        normalisation=normalisation, warm=warm, label_noise=label_noise, momentum=momentum,
     )  # fmt: skip

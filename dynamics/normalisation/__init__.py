@@ -45,6 +45,7 @@ __all__ = [
     "Gained",
     "LayerPolar",
     "Normalisation",
+    "Start",
     "field",
     "free",
     "frozen_gain",
@@ -67,6 +68,8 @@ class Normalisation:
         potential: ``potential(problem, position, sample_weights) -> scalar``.
         project: ``project(position, gradient) -> vector``; the flow is its negative.
         retract: ``retract(position) -> position``.
+        bend: ``bend(position, velocity) -> acceleration`` that keeps a free motion where positions
+            lie: -|V_k'|^2 V_k on spheres; None where second-order motion is not defined.
         certificate: ``certificate(problem, time, position) -> array``, constant along the flow.
     """
 
@@ -76,6 +79,7 @@ class Normalisation:
     potential: Callable[[Problem, PyTree, SampleWeights], Float[Array, ""]]
     project: Callable[[PyTree, PyTree], PyTree]
     retract: Callable[[PyTree], PyTree]
+    bend: Callable[[PyTree, PyTree], PyTree] | None
     certificate: Callable[[Problem, Float[Array, ""], PyTree], Float[Array, "..."]]
 
 
@@ -88,6 +92,7 @@ def sphere(frozen: tuple[int, ...] = ()) -> Normalisation:
         bind(potentials.radial, frozen),
         positions.tangent,
         retract,
+        positions.bend_spheres,
         certificates.norms_of_directions,
     )
 
@@ -109,6 +114,7 @@ def free(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
         potential,
         positions.everything,
         positions.same,
+        positions.bend_nothing,
         bind(certificates.balance, grows),
     )
 
@@ -123,6 +129,7 @@ def layerwise(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisat
         bind(potentials.of_layers, decay, frozen),
         positions.tangent_by_radius,
         positions.retract_layers,
+        None,
         bind(certificates.balance_of_radii, grows),
     )
 
@@ -139,6 +146,7 @@ def lagrange(frozen: tuple[int, ...] = ()) -> Normalisation:
         bind(potentials.radial, frozen),
         positions.tangent,
         positions.same,
+        None,
         certificates.ratios_of_excess,
     )
 
@@ -153,6 +161,7 @@ def weight_norm(decay: str = "product", frozen: tuple[int, ...] = ()) -> Normali
         bind(potentials.of_gains, decay, frozen),
         positions.everything,
         positions.same,
+        positions.bend_nothing,
         certificates.norms_of_vectors,
     )
 
@@ -169,6 +178,7 @@ def frozen_gain(frozen: tuple[int, ...] = ()) -> Normalisation:
         bind(potentials.of_scaled_vectors, frozen),
         positions.everything,
         positions.same,
+        positions.bend_nothing,
         certificates.norms_of_directions,
     )
 
@@ -182,6 +192,7 @@ def top_free(frozen: tuple[int, ...] = ()) -> Normalisation:
         bind(potentials.of_top, frozen),
         positions.hidden_tangent,
         positions.retract_hidden,
+        positions.bend_hidden,
         certificates.hidden_norms,
     )
 

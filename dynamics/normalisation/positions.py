@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
@@ -99,3 +100,25 @@ def hidden_tangent(weights: Weights, gradient: Weights) -> Weights:
 def retract_hidden(weights: Weights) -> Weights:
     """Back to unit hidden layers."""
     return (*normalise(weights[:-1]), weights[-1])
+
+
+def bend_nothing(position: PyTree, velocity: PyTree) -> PyTree:
+    """No acceleration: positions fill a flat space."""
+    del position
+    return jax.tree.map(jnp.zeros_like, velocity)
+
+
+def bend_spheres(polar: Polar, velocity: Polar) -> Polar:
+    """The centripetal acceleration of each direction; rho's space is flat."""
+    return Polar(jnp.zeros_like(velocity.rho), _centripetal(polar.directions, velocity.directions))
+
+
+def bend_hidden(weights: Weights, velocity: Weights) -> Weights:
+    """The centripetal acceleration of the hidden layers."""
+    hidden = _centripetal(weights[:-1], velocity[:-1])
+    return (*hidden, jnp.zeros_like(velocity[-1]))
+
+
+def _centripetal(directions: Weights, velocities: Weights) -> Weights:
+    pairs = zip(directions, velocities, strict=True)
+    return tuple(-jnp.sum(velocity**2) * direction for direction, velocity in pairs)

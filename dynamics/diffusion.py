@@ -1,0 +1,71 @@
+"""SGD as a stochastic differential equation, with the noise that its batches make.
+
+    dx = -grad U dt + sqrt(eta c Sigma / B) dW,
+
+with Sigma the covariance of the per-sample gradients, B the batch size and eta the learning rate of
+the SGD that is followed; c = (N - B) / (N - 1) for batches without replacement, 1 with.
+
+The noise needs no matrix: a loss whose sample weights are 1 + xi_n - mean(xi), with xi_n Gaussian,
+has a gradient with just that covariance. An Euler-Maruyama step of length dt is therefore a step of
+gradient descent of rate dt on weighted samples, with Var xi = eta c N / (B dt), and everything that
+holds for descent (resuming, ensembles, normalisations) holds here.
+
+With the directions held fixed, rho has the mean rho_eq and, for small eta, the variance
+eta S c / (2 h B), S the variance over samples of 2 l_n fbar_n and h = 2 (M + lambda).
+
+Source: [Dyn] section 6.2; [M112] appendix E.
+"""
+
+import jax.numpy as jnp
+import optax
+from jaxtyping import ArrayLike
+
+from ..models.checks import is_traced, refusal
+from ..models.problem import Problem
+from .batches import gaussian_weights
+from .descent import descent
+from .normalisation import Normalisation
+from .types import Dynamics
+
+
+def diffusion(
+    problem: Problem,
+    learning_rate: ArrayLike,
+    *,
+    batch_size: int,
+    step: ArrayLike,
+    replacement: bool = False,
+    normalisation: Normalisation | None = None,
+) -> Dynamics:
+    """The diffusion that follows SGD.
+
+    Args:
+        problem: What is learned.
+        learning_rate: eta of the SGD, which sets the size of the noise.
+        batch_size: B of the SGD.
+        step: Length of an Euler-Maruyama step, in units of time; at most a fraction of 1 / h.
+        replacement: Whether the SGD draws its batches with replacement.
+        normalisation: Which coordinates move; the product of spheres unless given.
+
+    Returns:
+        A dynamics whose steps take ``step`` units of time; it needs a key.
+
+    Raises:
+        ValueError: If the batch size is not in 1..samples, or rate or step are not positive.
+    """
+    samples = problem.inputs.shape[0]
+    if not 1 <= batch_size <= samples:
+        raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")
+    if not is_traced((learning_rate, step)) and not (
+        jnp.all(jnp.asarray(learning_rate) > 0) and jnp.all(jnp.asarray(step) > 0)
+    ):
+        raise refusal(
+            "a positive learning rate and step", f"{learning_rate} and {step}", "change them"
+        )
+    share = 1.0 if replacement else (samples - batch_size) / max(samples - 1, 1)
+    variance = jnp.asarray(learning_rate) * share * samples / (batch_size * jnp.asarray(step))
+    return descent(
+        problem, optax.sgd, step, name="diffusion",
+        batches=gaussian_weights(samples, variance.astype(problem.inputs.dtype)),
+        normalisation=normalisation,
+    )  # fmt: skip
