@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
+from ..models.checks import refusal
 from .normalisation import Normalisation, sphere
 
 
@@ -57,7 +58,7 @@ def constrained(
 
     def update(gradients: PyTree, state: Any, position: PyTree | None = None) -> tuple[PyTree, Any]:
         if position is None:
-            raise ValueError(optax.base.NO_PARAMS_MSG)
+            raise refusal("the position as third argument", None, "pass update(g, state, position)")
         tangent = normalisation.project(position, gradients)
         updates, state = optimiser.update(tangent, state, position)
         moved = normalisation.retract(jax.tree.map(jnp.add, position, updates))

@@ -42,7 +42,7 @@ class FlowParameters(eqx.Module):
         floor: Smallest step that error control may ask for, in units of time, or None.
         step: The step where it is fixed, in units of time, or None for error control.
         max_steps: Steps, accepted and rejected, after which a run gives up.
-        solver: A diffrax Runge-Kutta solver.
+        solver: A diffrax Runge-Kutta solver, static.
         settings: Other numbers that the field depends on, leaves.
         motion: What moves, static.
     """
@@ -53,6 +53,6 @@ class FlowParameters(eqx.Module):
     floor: Float[Array, ""] | None
     step: Float[Array, ""] | None
     max_steps: Int[Array, ""]
-    solver: RungeKutta
+    solver: RungeKutta = eqx.field(static=True)
     settings: dict[str, Array]
     motion: Motion = eqx.field(static=True)

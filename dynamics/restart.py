@@ -17,7 +17,7 @@ from .observe import Observe, observe
 from .simulate import simulate
 from .stopping import Condition
 from .trajectory import Trajectory
-from .types import Dynamics, Status
+from .types import FAILURES, Dynamics, Status
 
 
 class Attempts(NamedTuple):
@@ -45,7 +45,7 @@ def simulate_with_restarts(
     observe: Observe = observe("loss", "rho"),
     attempts: int = 10,
 ) -> Attempts:
-    """Runs from new starts until one does not come to rest above a loss.
+    """Runs from new starts until one neither fails nor comes to rest above a loss.
 
     Args:
         dynamics: Any dynamics.
@@ -70,7 +70,8 @@ def simulate_with_restarts(
         )
         view = dynamics.view(trajectory.final.position)
         losses.append(float(data_loss(dynamics.problem, view)))
-        rested = trajectory.status is Status.AT_REST
-        if not (rested and losses[-1] > loss_above):
+        rested_above = trajectory.status is Status.AT_REST and losses[-1] > loss_above
+        failed = trajectory.status in FAILURES
+        if not (rested_above or failed):
             return Attempts(trajectory, tuple(losses), accepted=True)
     return Attempts(trajectory, tuple(losses), accepted=False)

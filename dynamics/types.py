@@ -53,6 +53,10 @@ _SENTENCES = {
 }
 
 
+FAILURES = (Status.DIVERGED, Status.BUDGET_SPENT, Status.BATCHES_USED_UP)
+"""How a run can end without reaching what was asked."""
+
+
 class State(NamedTuple):
     """Where a run is, and all that it needs to go on.
 
@@ -112,10 +116,11 @@ def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
             or whatever its parameters hold.
 
     Raises:
-        ValueError: If there is no such parameter, or a decay or learning rate is negative.
+        ValueError: If there is no such parameter, a decay or learning rate is negative, or a
+            momentum is outside [0, 1).
     """
     for name, value in values.items():
-        _refuse_negative(name, value)
+        _refuse_out_of_range(name, value)
         paths = _paths(dynamics)
         if name not in paths:
             raise unknown("parameter", name, paths)
@@ -203,8 +208,12 @@ def _follow(tree: PyTree, path: _Path) -> Any:
     return tree
 
 
-def _refuse_negative(name: str, value: ArrayLike) -> None:
-    if name in ("decay", "learning_rate") and not is_traced(value):
-        worst = np.min(np.asarray(value))
-        if not worst >= 0:
-            raise refusal(f"{name} that is not negative", worst, "pass zero or more")
+def _refuse_out_of_range(name: str, value: ArrayLike) -> None:
+    if is_traced(value):
+        return
+    least, most = np.min(np.asarray(value)), np.max(np.asarray(value))
+    if name in ("decay", "learning_rate") and not least >= 0:
+        raise refusal(f"{name} that is not negative", least, "pass zero or more")
+    if name == "momentum" and not 0 <= least <= most < 1:
+        worst = least if least < 0 else most
+        raise refusal("a momentum in [0, 1)", worst, "pass for example 0.9")

@@ -156,3 +156,9 @@ def test_a_run_that_diverges_stops_and_says_so():
     assert 1 < run.statistics["steps"] < 2000
     with pytest.raises(RuntimeError, match="diverged: lower the learning rate"):
         dynamics.simulate(descent, start(), times=[1e6], observe=LOOK, throw=True)
+
+
+def test_the_optimiser_on_the_spheres_asks_for_the_parameters():
+    optimiser = dynamics.on_spheres(optax.sgd(0.1))
+    with pytest.raises(ValueError, match="position as third argument"):
+        optimiser.update(start(), optimiser.init(start()))

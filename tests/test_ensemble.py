@@ -150,3 +150,14 @@ def test_unknown_numbers_of_members_are_refused():
         dynamics.ensemble(descent(), starts(2), times=TIMES, key=KEY, over={"deacy": [0.1, 0.2]})
     with pytest.raises(ValueError, match="decay that is not negative"):
         dynamics.ensemble(descent(), starts(2), times=TIMES, key=KEY, over={"decay": [0.1, -1]})
+
+
+def test_members_with_times_of_their_own_go_on_each_from_its_own_time():
+    steps = dynamics.gradient_descent(problem(), 0.1)
+    over = {"learning_rate": [0.1, 0.2]}
+    whole = dynamics.ensemble(steps, start(), times=[[1.0, 3.0], [10.0, 30.0]], over=over)
+    half = dynamics.ensemble(steps, start(), times=[[1.0], [10.0]], over=over)
+    rest = dynamics.ensemble(steps, half.final, times=[[3.0], [30.0]], over=over)
+    np.testing.assert_array_equal(rest["rho"][:, 0], whole["rho"][:, 1])
+    with pytest.raises(ValueError, match="where the state stands"):
+        dynamics.ensemble(steps, half.final, times=[[3.0], [9.0]], over=over)

@@ -164,3 +164,17 @@ def test_runs_that_rest_too_early_are_started_anew_until_attempts_are_used_up():
 def test_no_attempt_is_refused():
     with pytest.raises(ValueError, match="at least one attempt"):
         restarts(loss_above=1.0, attempts=0)
+
+
+def test_an_attempt_that_diverges_is_not_accepted():
+    attempts = dynamics.simulate_with_restarts(
+        dynamics.gradient_descent(problem(), 500.0),
+        lambda key: models.to_polar(problem().network.init(key), rho=1.0),
+        times=[500.0, 5e5],
+        key=jax.random.key(0),
+        stop=dynamics.at_rest(window=1.0),
+        loss_above=0.1,
+        attempts=2,
+    )
+    assert not attempts.accepted
+    assert len(attempts.losses) == 2
