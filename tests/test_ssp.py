@@ -1,0 +1,88 @@
+"""SSP(4,3): its order, its interpolant's, its coefficients, and what it is for."""
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rhoflow import dynamics, models
+
+ORDER_BAND = 0.15
+
+
+@pytest.fixture(scope="module")
+def problem():
+    x, labels = models.tasks.separable_clusters(jax.random.key(3), 16, 6, spread=1.0)
+    network = models.deep_linear((6, 5, 1))
+    return models.Problem(network, x, models.encode(labels, "signs"), decay=0.01)
+
+
+@pytest.fixture(scope="module")
+def start(problem):
+    return models.to_polar(problem.network.init(jax.random.key(5)), rho=1.5)
+
+
+def rhos(problem, start, times, **options):
+    flow = dynamics.gradient_flow(problem, **options)
+    return np.asarray(dynamics.simulate(flow, start, times=times)["rho"])
+
+
+@pytest.fixture(scope="module")
+def exact(problem, start):
+    def at(times):
+        return rhos(problem, start, times, rtol=1e-12, atol=1e-14)
+
+    return at
+
+
+def test_no_coefficient_is_negative_and_the_weights_add_up():
+    tableau = dynamics.SSP43.tableau
+    assert all(np.all(row >= 0) for row in tableau.a_lower)
+    assert np.all(tableau.b_sol >= 0)
+    np.testing.assert_allclose(tableau.b_sol.sum(), 1.0, rtol=1e-15)
+    np.testing.assert_allclose(tableau.b_error.sum(), 0.0, atol=1e-15)
+
+
+def test_fixed_steps_converge_at_third_order(problem, start, exact):
+    times = [2.0, 4.0]
+    errors = [
+        np.max(np.abs(rhos(problem, start, times, solver=dynamics.SSP43(), step=h) - exact(times)))
+        for h in (0.4, 0.2, 0.1)
+    ]
+    np.testing.assert_allclose(-np.diff(np.log2(errors)), 3.0, atol=ORDER_BAND)
+
+
+def test_between_steps_the_interpolant_is_of_third_order_too(problem, start, exact):
+    """One step of a parabola is off by the third power of the step."""
+    errors = []
+    for h in (0.4, 0.2, 0.1):
+        times = [2.0 + 0.37 * h]
+        here = rhos(problem, start, times, solver=dynamics.SSP43(), step=h)
+        errors.append(np.max(np.abs(here - exact(times))))
+    assert np.all(-np.diff(np.log2(errors)) > 3.0 - 2 * ORDER_BAND), errors
+
+
+def test_error_control_keeps_its_tolerance(problem, start, exact):
+    times = [1.0, 5.0]
+    ours = rhos(problem, start, times, solver=dynamics.SSP43(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(ours, exact(times), rtol=1e-4)
+
+
+def test_it_slides_along_a_kink_with_far_less_bias_than_dopri5():
+    """x' = a - sign(x) slides at 0, so z' = x^2 should stay: its drift is the method's bias."""
+
+    def bias(solver, slope, step=0.1):
+        terms = diffrax.ODETerm(lambda _, y, a: jnp.stack([a - jnp.sign(y[0]), y[0] ** 2]))
+        ran = diffrax.diffeqsolve(
+            terms, solver, 0.0, 200.0, step, jnp.array([0.05, 0.0]), slope, max_steps=100_000
+        )
+        return abs(float(ran.ys[-1, 1])) / 200.0 / step**2
+
+    slopes = (-0.61, -0.27, 0.13, 0.37, 0.73)
+    ours, theirs = (
+        np.mean([bias(solver, slope) for slope in slopes])
+        for solver in (dynamics.SSP43(), diffrax.Dopri5())
+    )
+    assert ours < 0.5
+    assert theirs > 10 * ours
