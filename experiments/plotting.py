@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import matplotlib as mpl
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
@@ -37,11 +34,3 @@ def house_style() -> Iterator[None]:
     """Draws what is inside in the house style, and leaves matplotlib as it was."""
     with mpl.rc_context(STYLE):
         yield
-
-
-def label_end(axes: "Axes", x: float, y: float, text: str, colour: str) -> None:
-    """Writes a curve's name at its right end, in its colour."""
-    axes.annotate(
-        text, (x, y), xytext=(4, 0), textcoords="offset points", color=colour,
-        va="center", annotation_clip=False,
-    )  # fmt: skip

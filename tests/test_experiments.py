@@ -67,6 +67,16 @@ def test_flow_and_sgd_are_stored_on_one_time_axis(record):
     assert np.all(flow.stated_error_rho >= 0)
 
 
+def test_orders_of_a_linear_network_are_first_second_second_first(tmp_path):
+    """The tiny preset's two rates: a slope each, within the band of one halving."""
+    ran = experiments.run(experiments.preset("order", "tiny"), tmp_path / "order")
+    found = ran.datasets["linear"]
+    np.testing.assert_allclose(found.order, [1.0, 2.0, 2.0, 1.0], atol=0.2)
+    assert found.attrs["flows"] == ["flow", "modified loss", "second order", "from rest"]
+    again = experiments.open(ran.folder)
+    assert again.table() == ran.table()
+
+
 def test_show_prints_the_table_and_the_configuration(record, capsys):
     status, out, _ = said(capsys, "show", str(record.folder))
     assert status == 0
@@ -94,6 +104,8 @@ def test_list_shows_every_experiment(capsys):
         (["run", "quickstart", "--data.name", "mnits"], "did you mean"),
         (["run", "quickstart", "--momentum", "1.5"], "momentum in [0, 1)"),
         (["run", "quickstart", "--looks", "100000"], "at least one step of SGD apart"),
+        (["run", "order", "--networks", "lienar"], "choose among linear, smooth, relu"),
+        (["run", "order", "--looks", "7"], "whole steps apart"),
         (["show", "nowhere"], "does not exist"),
         (["list", "--all"], "unknown option '--all'"),
         (["sing"], "invalid choice"),
