@@ -16,11 +16,12 @@ multiplier nu for all layers, and rho_eq stay exact whichever is taken.
 w = width |row| |h|, a share of the largest z that these weights can make of this input, and it is
 differentiated like everything else. The flow of a ReLU network slides along its kinks, where its
 field never comes to zero; the flow of a smoothed network has a continuous field that vanishes at
-rest. The price: it is *another network*, off by at most w/4 in each unit, and its rho is off by a
-bias of the order of the width, far more where a plateau is left at another time. Its second
-derivative still jumps, so that solvers of high order gain little. What it does not keep: the
-gradient of one sample's output in one layer has rank one only where no unit is within w of its
-kink. It is continuously differentiable wherever no row and no input is zero.
+rest. The price: it is *another network*. A unit is off by at most w/4, the output by at most
+rho |x| width/4 for each hidden layer, and rho at rest by a bias of the order of the width, far
+more where a plateau is left at another time. The second derivative still jumps, so that solvers of
+high order gain little. |f_V(x)| <= |x| still holds; what is lost is that the gradient of one
+sample's output in one layer has rank one, save where no unit is within w of its kink. Smoothness
+holds wherever no row and no input is zero.
 
 The constructors return the same object for the same arguments (see `models.network`).
 
