@@ -26,12 +26,14 @@ from .restart import Attempts, simulate_with_restarts
 from .second_order import Moving, second_order_flow
 from .sgd import gradient_descent, sgd
 from .simulate import simulate
+from .ssp import SSP43
 from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
 from .stopping import Condition, at_rest, best, separated
 from .trajectory import Trajectory, first_time, member
 from .types import Dynamics, State, Status, replace
 
 __all__ = [
+    "SSP43",
     "Attempts",
     "Comparison",
     "Condition",
