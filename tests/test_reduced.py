@@ -543,16 +543,17 @@ def test_ridge_minimises_its_objective(samples, features, decay):
     assert float(found.rho) == pytest.approx(np.linalg.norm(found.weights), rel=1e-14)
 
 
-@pytest.mark.parametrize("layers", [1, 2, 4])
+@pytest.mark.parametrize("layers", [1, 3])
 def test_the_flow_on_the_spheres_rests_at_the_aligned_ridge_solution(layers):
     x, labels = models.tasks.separable_clusters(jax.random.key(1), 12, 4, spread=1.0)
     network = models.deep_linear((4, *[2] * (layers - 1), 1))
     problem = models.Problem(network, x, models.encode(labels, "signs"), 0.05)
     found = ridge.solution(problem.inputs, problem.targets, problem.decay)
     point = models.Polar(found.rho, aligned(found.weights / found.rho, layers))
-    here = normalisation.field(normalisation.sphere(), problem, point)
+    field = jax.jit(lambda at: normalisation.field(normalisation.sphere(), problem, at))
+    here = field(point)
     assert max(float(jnp.max(jnp.abs(leaf))) for leaf in jax.tree.leaves(here)) < 1e-14
-    off = normalisation.field(normalisation.sphere(), problem, point._replace(rho=1.1 * found.rho))
+    off = field(point._replace(rho=1.1 * found.rho))
     assert abs(float(off.rho)) > 1e-2
 
 
