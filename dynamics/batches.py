@@ -43,6 +43,7 @@ class Batches(eqx.Module):
         by_epoch: Whether an order is drawn for each epoch.
         steps: How many steps there are batches for, None without limit.
         random: Whether a key is needed.
+        samples: Of how many training samples, None for any.
     """
 
     data: PyTree
@@ -52,6 +53,7 @@ class Batches(eqx.Module):
     by_epoch: bool = eqx.field(static=True, default=False)
     steps: int | None = eqx.field(static=True, default=None)
     random: bool = eqx.field(static=True, default=True)
+    samples: int | None = eqx.field(static=True, default=None)
 
 
 def full_batch() -> Batches:
@@ -74,8 +76,9 @@ def reshuffled(samples: int, size: int) -> Batches:
     """
     _check_size(size, samples)
     return Batches(
-        (), bind(_permutation, samples), bind(_piece, size), samples // size, by_epoch=True
-    )
+        (), bind(_permutation, samples), bind(_piece, size), samples // size, by_epoch=True,
+        samples=samples,
+    )  # fmt: skip
 
 
 def with_replacement(samples: int, size: int) -> Batches:
@@ -85,7 +88,8 @@ def with_replacement(samples: int, size: int) -> Batches:
         ValueError: If the size is not in 1..samples.
     """
     _check_size(size, samples)
-    return Batches((), _no_order, bind(_independent, samples, size), samples // size)
+    pick = bind(_independent, samples, size)
+    return Batches((), _no_order, pick, samples // size, samples=samples)
 
 
 def balanced(targets: ArrayLike, size: int) -> Batches:
@@ -111,9 +115,11 @@ def balanced(targets: ArrayLike, size: int) -> Batches:
             "change batch_size",
         )
     members = tuple(jnp.asarray(np.flatnonzero(labels == c), jnp.int32) for c in classes)
+    per_epoch = int(counts.min()) // each
     return Batches(
-        members, _permute_each, bind(_piece_of_each, each), int(counts.min()) // each, by_epoch=True
-    )
+        members, _permute_each, bind(_piece_of_each, each), per_epoch, by_epoch=True,
+        samples=len(labels),
+    )  # fmt: skip
 
 
 def given(indices: ArrayLike, samples: int) -> Batches:
@@ -136,7 +142,9 @@ def given(indices: ArrayLike, samples: int) -> Batches:
         raise refusal(f"indices in 0..{samples - 1}", span, "number the samples from 0")
     per_epoch = max(samples // rows.shape[1], 1)
     table = jnp.asarray(rows, jnp.int32)
-    return Batches(table, _no_order, _row, per_epoch, steps=rows.shape[0], random=False)
+    return Batches(
+        table, _no_order, _row, per_epoch, steps=rows.shape[0], random=False, samples=samples
+    )
 
 
 def random_weights(samples: int, variance: float = 1.0) -> Batches:
@@ -151,7 +159,9 @@ def random_weights(samples: int, variance: float = 1.0) -> Batches:
     """
     if not is_traced(variance) and not variance > 0:
         raise refusal("a positive variance of the weights", variance, "pass for example 1.0")
-    return Batches(jnp.asarray(variance), _no_order, bind(_gamma_weights, samples), 1)
+    return Batches(
+        jnp.asarray(variance), _no_order, bind(_gamma_weights, samples), 1, samples=samples
+    )
 
 
 def gaussian_weights(samples: int, variance: ArrayLike) -> Batches:
@@ -164,7 +174,9 @@ def gaussian_weights(samples: int, variance: ArrayLike) -> Batches:
         samples: Number of training samples.
         variance: Of xi_n; weights may be negative.
     """
-    return Batches(jnp.asarray(variance), _no_order, bind(_gaussian_weights, samples), 1)
+    return Batches(
+        jnp.asarray(variance), _no_order, bind(_gaussian_weights, samples), 1, samples=samples
+    )
 
 
 def choose(

@@ -64,7 +64,9 @@ def steps_at_times(clock: Clock, times: np.ndarray) -> Int[np.ndarray, "..."]:
         raise refusal("a positive learning rate", np.min(unit), "time is the sum of the rates")
     scaled = times / unit
     steps = (
-        np.rint(scaled) if clock.schedule is None else _steps_under_schedule(clock.schedule, scaled)
+        np.rint(scaled)
+        if clock.schedule is None
+        else _steps_under_schedule(clock.schedule, scaled, float(np.max(unit)))
     ).astype(np.int64)
     if np.any(np.diff(steps, axis=-1) <= 0):
         raise _too_fine(times, steps, unit)
@@ -116,7 +118,7 @@ def _rates(schedule: Schedule, count: int) -> np.ndarray:
     return np.asarray(jax.vmap(schedule)(jnp.arange(max(count, 1))), np.float64)
 
 
-def _steps_under_schedule(schedule: Schedule, scaled: np.ndarray) -> np.ndarray:
+def _steps_under_schedule(schedule: Schedule, scaled: np.ndarray, unit: float) -> np.ndarray:
     count = 1024
     while True:
         elapsed = np.concatenate([[0.0], np.cumsum(_rates(schedule, count))])
@@ -124,8 +126,8 @@ def _steps_under_schedule(schedule: Schedule, scaled: np.ndarray) -> np.ndarray:
             break
         if count > LONGEST_SCHEDULE:
             raise refusal(
-                f"times up to {elapsed[-1]:g}, which the schedule reaches in {count} steps",
-                float(scaled.max()),
+                f"times up to {unit * elapsed[-1]:g}, which the schedule reaches in {count} steps",
+                f"{unit * float(scaled.max()):g}",
                 "shorten the times",
             )
         count *= 4

@@ -43,6 +43,9 @@ class Comparison(eqx.Module):
     distances: dict[str, dict[str, Float[Array, "times ..."]]]
     reference: str = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        return f"Comparison({self.trajectories}, distances to '{self.reference}')"
+
     def __getitem__(self, name: str) -> Trajectory:
         if name not in self.trajectories:
             raise unknown("member", name, self.trajectories)
@@ -72,17 +75,18 @@ def compare(
     Raises:
         ValueError: If the discrete members reach no common times.
     """
-    reference = next(iter(members))
     joint = together(members)
-    look = joint_observe(members, reference, observe)
+    reference = next(iter(members))
+    look = joint_observe(reference, observe)
     whole = simulate(joint, start_from, times=times, observe=look, key=key, progress=progress)
     return split(members, reference, whole)
 
 
-def joint_observe(members: dict[str, Dynamics], reference: str, look: Observe) -> Observe:
+def joint_observe(reference: str, look: Observe) -> Observe:
     """What to look at in a product: each member's observations, and distances to the reference."""
-    own = {name: Partial(_of_member, _Name(name), look) for name in members}
-    return observe(**own, distances=Partial(_distances, _Name(reference)))
+    return observe(
+        members=Partial(_of_members, look), distances=Partial(_distances, _Name(reference))
+    )
 
 
 def split(members: dict[str, Dynamics], reference: str, whole: Trajectory) -> Comparison:
@@ -90,7 +94,7 @@ def split(members: dict[str, Dynamics], reference: str, whole: Trajectory) -> Co
     trajectories = {
         name: Trajectory(
             whole.times,
-            whole.observations[name],
+            whole.observations["members"][name],
             whole.final.memory[name],
             member.statistics(whole.final.memory[name]),
             whole.placement,
@@ -106,10 +110,10 @@ class _Name(eqx.Module):
     text: str = eqx.field(static=True)
 
 
-def _of_member(
-    name: _Name, look: Observe, problems: dict[str, Problem], views: dict[str, Polar]
-) -> dict[str, PyTree]:
-    return look(problems[name.text], views[name.text])
+def _of_members(
+    look: Observe, problems: dict[str, Problem], views: dict[str, Polar]
+) -> dict[str, dict[str, PyTree]]:
+    return {name: look(problems[name], view) for name, view in views.items()}
 
 
 def _distances(

@@ -30,7 +30,7 @@ from ..models.checks import is_traced, refusal
 from ..models.problem import Problem, take
 from .flow import Integration, build
 from .motion import Motion
-from .normalisation import Normalisation, Start, sphere
+from .normalisation import Normalisation, prepare, sphere
 from .types import Dynamics
 
 
@@ -62,23 +62,26 @@ def corrected_flow(
     motion = Motion(
         name="corrected flow",
         field=bind(_field, chosen, batch_size),
-        prepare=bind(_prepare, chosen),
+        prepare=bind(prepare, chosen),
         view=chosen.view,
         retract=chosen.retract,
     )
     return build(problem, motion, rates(problem, learning_rate, momentum), **integration)
 
 
-def rates(problem: Problem, learning_rate: ArrayLike, momentum: ArrayLike) -> dict[str, Array]:
+def rates(
+    problem: Problem, learning_rate: ArrayLike, momentum: ArrayLike, *, positive: bool = False
+) -> dict[str, Array]:
     """The settings of a flow that follows a descent: its rate and its momentum.
 
     Raises:
         ValueError: If the rate is negative or the momentum is outside [0, 1).
     """
     eta, beta = (jnp.asarray(x, problem.inputs.dtype) for x in (learning_rate, momentum))
-    if not is_traced((eta, beta)) and not (eta >= 0 and 0 <= beta < 1):
+    least = "> 0" if positive else ">= 0"
+    if not is_traced((eta, beta)) and not ((eta > 0 if positive else eta >= 0) and 0 <= beta < 1):
         raise refusal(
-            "learning_rate >= 0 and momentum in [0, 1)",
+            f"learning_rate {least} and momentum in [0, 1)",
             f"{learning_rate} and {momentum}",
             "take those of the descent that is followed",
         )
@@ -86,7 +89,10 @@ def rates(problem: Problem, learning_rate: ArrayLike, momentum: ArrayLike) -> di
 
 
 def inertia(settings: dict[str, Array]) -> Float[Array, ""]:
-    """M = eta (1 + beta) / (2 (1 - beta)^2), in units of time. Source: [M117] section 5."""
+    """The mass m = eta (1 + beta) / (2 (1 - beta)^2), in units of time.
+
+    Source: [M117] section 5.
+    """
     eta, beta = settings["learning_rate"], settings["momentum"]
     return eta * (1 + beta) / (2 * (1 - beta) ** 2)
 
@@ -123,13 +129,6 @@ def _field(
     return jax.tree.map(jnp.negative, normalisation.project(here, gradient))
 
 
-def _prepare(
-    normalisation: Normalisation, problem: Problem, settings: dict[str, Array], start: Start
-) -> PyTree:
-    del problem, settings
-    return normalisation.prepare(start)
-
-
 def _gradient(normalisation: Normalisation, problem: Problem, position: PyTree) -> PyTree:
     return jax.grad(normalisation.potential, argnums=1)(problem, position, None)
 
@@ -147,7 +146,7 @@ def _square(normalisation: Normalisation, position: PyTree, gradient: PyTree) ->
 def _gradient_spread(
     normalisation: Normalisation, problem: Problem, position: PyTree, mean: PyTree
 ) -> Float[Array, ""]:
-    """Tr Sigma: the mean over samples of |g_n - g|^2, one sample after another."""
+    """The trace of Sigma: the mean over samples of |g_n - g|^2, one sample after another."""
 
     def distance(index: Array) -> Float[Array, ""]:
         alone = _gradient(normalisation, take(problem, index[None]), position)

@@ -48,7 +48,8 @@ def diffusion(
         normalisation: Which coordinates move; the product of spheres unless given.
 
     Returns:
-        A dynamics whose steps take ``step`` units of time; it needs a key.
+        A dynamics whose steps take ``step`` units of time; it needs a key. Its parameter
+        ``learning_rate`` is that step: to vary eta, build it anew.
 
     Raises:
         ValueError: If the batch size is not in 1..samples, or rate or step are not positive.

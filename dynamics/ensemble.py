@@ -19,7 +19,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, ArrayLike, Key, PyTree
 
-from ..models.checks import refusal, unknown
+from ..models.checks import expect, refusal, unknown
 from ..models.network import Weights
 from ..models.polar import Polar
 from .observe import Observe, observe
@@ -29,6 +29,7 @@ from .simulate import (
     Watch,
     check_times,
     drive,
+    expect_watch,
     first_carry,
     raise_failure,
     resume,
@@ -58,8 +59,9 @@ def ensemble(
 
     Args:
         dynamics: Any dynamics.
-        starts: Positions with a leading axis of members, one position for all (with ``over``),
-            or the ``final`` states of an earlier ensemble, from which it goes on.
+        starts: Positions with a leading axis of members, a list of positions, one position for
+            all (with ``over``), or the ``final`` states of an earlier ensemble, from which the same
+            dynamics goes on, with the same ``over``.
         times: Increasing times ``[T]``, or ``[members, T]`` where members differ in them.
         observe: What to look at.
         key: Drives whatever is random; member i has ``fold_in(key, i)``.
@@ -77,6 +79,11 @@ def ensemble(
         ValueError: If leading axes differ, a parameter is unknown, or times cannot be reached.
         RuntimeError: With ``throw=True``, if a member failed.
     """
+    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
+    expect_watch(observe, stop)
+    starts = _stacked(starts)
+    if isinstance(starts, State):
+        starts = resume(dynamics, starts, members=True)
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)
     how = placement(batching)
@@ -152,7 +159,7 @@ def _first_carries(
 ) -> Carry:
     members = _count(dynamics, starts, values)
     if isinstance(starts, State):
-        return _carry_all(dynamics, resume(starts), values, None, watch, how)
+        return _carry_all(dynamics, starts, values, None, watch, how)
     if _leading(dynamics, starts) is None:
         starts = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, *leaf.shape)), starts)
     keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(
@@ -170,6 +177,15 @@ def _carry_all(
         return first_carry(replace(dynamics, **own), begin, key, watch)
 
     return _over_members(how)(one, (values, starts, keys))
+
+
+def _stacked(starts: Any) -> Polar | Weights | State:
+    """A list of starts as one, with a leading axis of members."""
+    if isinstance(starts, list) and starts and isinstance(starts[0], tuple):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *starts)
+    if not isinstance(starts, tuple):
+        raise refusal("starts", f"a {type(starts).__name__}", "pass a list of models.Polar")
+    return starts
 
 
 def _leading(dynamics: Dynamics, starts: Polar | Weights | State) -> int | None:

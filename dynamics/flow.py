@@ -19,6 +19,7 @@ from ..models.checks import is_traced, refusal
 from ..models.problem import Problem
 from . import integrate
 from .motion import FlowParameters, Motion, RungeKutta
+from .step_floor import STABLE_FRACTION
 from .types import Dynamics
 
 DEFAULT_FLOOR = 0.25
@@ -73,6 +74,7 @@ def build(
         rtol=_positive("rtol", rtol, dtype),
         atol=_positive("atol", atol, dtype),
         floor=None if lowest is None else _positive("floor", lowest, dtype),
+        stable=jnp.asarray(STABLE_FRACTION, dtype),
         step=None if step is None else _positive("step", step, dtype),
         max_steps=jnp.asarray(max_steps, jnp.int32),
         solver=stepper,
@@ -87,6 +89,7 @@ def build(
         view=motion.view,
         stops=_stops,
         statistics=integrate.statistics,
+        carries=integrate.FlowMemory,
     )
 
 

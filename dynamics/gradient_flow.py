@@ -25,7 +25,7 @@ from ..models.polar import Polar
 from ..models.problem import Problem
 from .flow import build
 from .motion import Motion, RungeKutta
-from .normalisation import Normalisation, Start, field, sphere
+from .normalisation import Normalisation, field, prepare, sphere
 from .types import Dynamics
 
 
@@ -67,7 +67,7 @@ def gradient_flow(
     motion = Motion(
         name="gradient flow" if chosen == sphere() else f"gradient flow, {chosen.name}",
         field=bind(_field, chosen),
-        prepare=bind(_prepare, chosen),
+        prepare=bind(prepare, chosen),
         view=chosen.view,
         retract=chosen.retract,
     )
@@ -97,10 +97,3 @@ def _field(
 ) -> PyTree:
     del settings
     return field(normalisation, problem, position)
-
-
-def _prepare(
-    normalisation: Normalisation, problem: Problem, settings: dict[str, Array], start: Start
-) -> PyTree:
-    del problem, settings
-    return normalisation.prepare(start)

@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from .motion import FlowParameters, RungeKutta
 from .sharpness import Field
-from .step_floor import Curvature, again, aged, evaluations, first, forced, is_due
+from .step_floor import Curvature, Limits, again, aged, evaluations, first, forced, is_due
 from .types import State, Status
 
 
@@ -81,7 +81,8 @@ def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | Non
     zero = jnp.zeros((), parameters.problem.inputs.dtype)
     curvature = None
     if parameters.floor is not None:
-        curvature = first(_field(parameters), parameters.floor, position, zero)
+        limits = Limits(parameters.floor, parameters.stable)
+        curvature = first(_field(parameters), limits, position, zero)
     solver, terms = parameters.solver, _terms(parameters)
     proposed, controller = _controller(parameters, curvature).init(
         terms, zero, jnp.asarray(jnp.inf, zero.dtype), position, _first_step(parameters, curvature),
@@ -107,7 +108,7 @@ def advance(parameters: FlowParameters, state: State, until: Float[Array, ""]) -
 
     def behind(carry: tuple[FlowMemory, Array]) -> Bool[Array, ""]:
         memory, status = carry
-        return (memory.now < until) & (status == Status.FINISHED)
+        return (memory.now < until) & (status == Status.FINISHED) & ~_spent(parameters, memory)
 
     def fresh(carry: tuple[FlowMemory, Array]) -> Bool[Array, ""]:
         return behind(carry) & ~is_due(carry[0].curvature, carry[0].now)
@@ -117,6 +118,8 @@ def advance(parameters: FlowParameters, state: State, until: Float[Array, ""]) -
         return _renew_curvature(parameters, memory), status
 
     memory, status = jax.lax.while_loop(behind, stretch, (state.memory, state.status))
+    short = (memory.now < until) & (status == Status.FINISHED)
+    status = jnp.where(short, Status.BUDGET_SPENT, status).astype(jnp.int32)
     time = jnp.where(status == Status.FINISHED, until, memory.now).astype(state.time.dtype)
     return State(time, _interpolate(parameters, memory, time), memory, status)
 
@@ -166,7 +169,7 @@ def _step(
         counts=_count(memory, keep),
         evaluations_per_step=memory.evaluations_per_step,
     )
-    return new, _judge(parameters, new, status)
+    return new, _judge(new, status)
 
 
 def _attempt(
@@ -181,15 +184,15 @@ def _attempt(
     return moved, error, dense | {"y1": moved}, solver_state
 
 
-def _judge(
-    parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""]
-) -> Int[Array, ""]:
-    """Diverged where a number is lost or steps no longer move time, else out of budget or fine."""
+def _judge(memory: FlowMemory, status: Int[Array, ""]) -> Int[Array, ""]:
+    """Diverged where a number is lost or steps no longer move time."""
     finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(memory.position)]
     sound = jnp.all(jnp.stack(finite)) & (memory.proposed > memory.now)
-    spent = memory.counts.accepted + memory.counts.rejected >= parameters.max_steps
-    status = jnp.where(spent, Status.BUDGET_SPENT, status)
     return jnp.where(sound, status, Status.DIVERGED).astype(jnp.int32)
+
+
+def _spent(parameters: FlowParameters, memory: FlowMemory) -> Bool[Array, ""]:
+    return memory.counts.accepted + memory.counts.rejected >= parameters.max_steps
 
 
 def _count(memory: FlowMemory, keep: Bool[Array, ""]) -> Counts:
@@ -259,7 +262,7 @@ def _renew_curvature(parameters: FlowParameters, memory: FlowMemory) -> FlowMemo
         return memory
 
     def renew(memory: FlowMemory) -> FlowMemory:
-        new = again(_field(parameters), floor, old, memory.position, now)
+        new = again(_field(parameters), Limits(floor, parameters.stable), old, memory.position, now)
         proposed = jnp.where(forced(memory.proposed - now, old), now + new.floor, memory.proposed)
         counts = memory.counts._replace(estimates=memory.counts.estimates + 1)
         return memory._replace(curvature=new, proposed=proposed, counts=counts)

@@ -40,10 +40,19 @@ def together(members: dict[str, Dynamics]) -> Dynamics:
         members: At least one dynamics, by name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or their networks or inputs differ.
     """
     if not members:
         raise refusal("at least one dynamics", members, "pass {'flow': flow, 'sgd': sgd}")
+    (first, one), *others = members.items()
+    for name, other in others:
+        same = other.problem.network is one.problem.network
+        if not same or other.problem.inputs.shape != one.problem.inputs.shape:
+            raise refusal(
+                f"one network and one set of inputs for '{first}' and '{name}'",
+                f"{one.problem} and {other.problem}",
+                "build both dynamics on the same network and data",
+            )
     return Dynamics(
         parameters=LockstepParameters(dict(members)),
         name=" and ".join(members),
@@ -52,6 +61,7 @@ def together(members: dict[str, Dynamics]) -> Dynamics:
         view=_same,
         stops=_stops,
         statistics=_statistics,
+        carries=dict,
     )
 
 

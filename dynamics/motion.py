@@ -40,6 +40,7 @@ class FlowParameters(eqx.Module):
         rtol: Relative tolerance of a step.
         atol: Absolute tolerance of a step.
         floor: Smallest step that error control may ask for, in units of time, or None.
+        stable: The floor is at most this over the sharpness.
         step: The step where it is fixed, in units of time, or None for error control.
         max_steps: Steps, accepted and rejected, after which a run gives up.
         solver: A diffrax Runge-Kutta solver, static.
@@ -51,6 +52,7 @@ class FlowParameters(eqx.Module):
     rtol: Float[Array, ""]
     atol: Float[Array, ""]
     floor: Float[Array, ""] | None
+    stable: Float[Array, ""]
     step: Float[Array, ""] | None
     max_steps: Int[Array, ""]
     solver: RungeKutta = eqx.field(static=True)

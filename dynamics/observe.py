@@ -43,7 +43,8 @@ def observe(*names: str, **own: Observable) -> Observe:
 
     Args:
         *names: Names of observables, see `dynamics.observables.BY_NAME`.
-        **own: Your own, by the name they shall have.
+        **own: Your own, by the name they shall have. Functions are static: one that is defined
+            anew each time (a lambda in a notebook cell that is run again) compiles anew.
 
     Returns:
         An `Observe`, for ``simulate(..., observe=...)``, or to be called on a problem and a view.

@@ -78,7 +78,7 @@ def second_order_flow(
         raise refusal(
             "a normalisation with a second-order motion", chosen.name, "use sphere() or free()"
         )
-    settings = rates(problem, learning_rate, momentum)
+    settings = rates(problem, learning_rate, momentum, positive=True)
     motion = Motion(
         name="second-order flow",
         field=bind(_field, chosen),

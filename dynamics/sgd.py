@@ -67,8 +67,9 @@ def sgd(
         batch_size: Samples in a batch.
         sampling: How they are drawn: ``"reshuffled"`` each epoch, ``"replacement"`` or
             ``"balanced"`` over classes.
-        batches: Instead of the two: index array ``[steps, batch]``, or `Batches` of your own,
-            such as ``dynamics.batches.random_weights(samples)``.
+        batches: Instead of the two (``sampling`` is then unused): an index array
+            ``[steps, batch]``, or `Batches` of your own, such as
+            ``dynamics.batches.random_weights(samples)``.
         normalisation: Which coordinates move, see `dynamics.normalisation`; the product of
             spheres unless given.
         warm: Whether the momentum buffer starts on its slow manifold, see `dynamics.descent`.

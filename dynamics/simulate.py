@@ -10,14 +10,14 @@ of the compiled function; closed over, constant folding changes last bits.
 """
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Key, PyTree
 
-from ..models.checks import is_traced, refusal
+from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
 from .observe import Observe, observe
@@ -61,7 +61,8 @@ def simulate(
     Args:
         dynamics: A flow, a descent, any `Dynamics`.
         start_from: A position at time zero, or the ``final`` state of an earlier trajectory, from
-            which the run goes on to the same numbers as if it had never stopped.
+            which the same dynamics goes on to the same numbers as if it had never stopped. To go
+            on under other numbers (another decay), start anew from ``final.position``.
         times: Increasing times ``[T]`` of looking, in units of the running sum of learning
             rates. A discrete dynamics moves to the nearest whole step and says which time it
             reached; `times_at` gives the times of steps or epochs.
@@ -79,7 +80,11 @@ def simulate(
         RuntimeError: With ``throw=True``, if the run ended in failure.
     """
     watch = Watch(observe, stop)
-    begin = resume(start_from) if isinstance(start_from, State) else start_from
+    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
+    expect_watch(observe, stop)
+    begin = start_from
+    if isinstance(start_from, State):
+        begin = resume(dynamics, start_from, members=False)
     carry = _first_carry(dynamics, begin, key, watch)
     stops, reached = dynamics.stops(dynamics.parameters, check_times(times, carry.state))
     carry, rows = drive(
@@ -89,6 +94,17 @@ def simulate(
     if throw:
         raise_failure(trajectory)
     return trajectory
+
+
+def expect_watch(look: Any, stop: Any) -> None:
+    """Refuses what is neither an `Observe` nor a `Condition` where one is expected.
+
+    Raises:
+        ValueError: As said.
+    """
+    expect(look, Observe, "observables", "pass observe=dynamics.observe('loss', 'rho')")
+    if stop is not None:
+        expect(stop, Condition, "a stopping condition", "pass stop=dynamics.at_rest(window=10.0)")
 
 
 def drive(
@@ -136,6 +152,13 @@ def first_carry(
     state = begin if isinstance(begin, State) else start(dynamics, begin, key)
     if watch.stop is None:
         return Carry(state, ())
+    missing = sorted(set(watch.stop.needs) - set(watch.observe.functions))
+    if missing:
+        raise refusal(
+            f"observations {', '.join(watch.stop.needs)} for the stopping condition",
+            f"{watch.observe}",
+            f"add {', '.join(missing)} to observe(...)",
+        )
     look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch))
     return Carry(state, watch.stop.remember(watch.stop.settings, look))
 
@@ -178,8 +201,23 @@ def _shown_to_condition(dynamics: Dynamics, state: State, row: dict[str, PyTree]
     return Look(dynamics.problem, state.time, dynamics.view(state.position), row)
 
 
-def resume(state: State) -> State:
-    """The state with a stop that may be taken back (a condition, a budget) taken back."""
+def resume(dynamics: Dynamics, state: State, *, members: bool) -> State:
+    """The state with a stop that may be taken back (a condition, a budget) taken back.
+
+    Args:
+        dynamics: What goes on.
+        state: Where it stands.
+        members: Whether states of many members are expected, or of one.
+
+    Raises:
+        ValueError: If the state is another dynamics', or of one member where many are expected.
+    """
+    if not isinstance(state.memory, dynamics.carries) or state.status.ndim != int(members):
+        raise refusal(
+            f"{'states of members' if members else 'one state'} of {dynamics.name}",
+            f"a {type(state.memory).__name__} of shape {state.status.shape}",
+            "go on with the dynamics, and with simulate or ensemble, that made the state",
+        )
     again = jnp.where(state.status == Status.DIVERGED, state.status, Status.FINISHED)
     return state._replace(status=again.astype(state.status.dtype))
 

@@ -47,6 +47,8 @@ class StatedError(NamedTuple):
 def coarser(flow: Dynamics) -> Dynamics:
     """The flow with twice the floor (or the fixed step) and ten times the tolerances.
 
+    The cap of the floor by the sharpness is doubled too, so that the two differ where it binds.
+
     Raises:
         ValueError: If the dynamics is no flow.
     """
@@ -55,7 +57,8 @@ def coarser(flow: Dynamics) -> Dynamics:
         raise refusal("a flow", flow.name, "discrete dynamics make no error that could be stated")
     factors = {
         "rtol": COARSER_TOLERANCE, "atol": COARSER_TOLERANCE,
-        "floor": COARSER_STEP, "step": COARSER_STEP,
+        "floor": COARSER_STEP,
+        "stable": COARSER_STEP, "step": COARSER_STEP,
     }  # fmt: skip
     present = {
         name: factor for name, factor in factors.items() if getattr(parameters, name) is not None
@@ -112,7 +115,7 @@ def ensemble_with_error(
         The trajectory, and the error stated for each member.
     """
     pair = {"asked": flow, "coarser": coarser(flow)}
-    look = joint_observe(pair, "asked", _with_loss(observe))
+    look = joint_observe("asked", _with_loss(observe))
     whole = ensemble(
         together(pair), starts, times=times, observe=look, over=over, progress=progress
     )

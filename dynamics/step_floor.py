@@ -19,6 +19,13 @@ FIRST_ITERATIONS, LATER_ITERATIONS = 20, 3
 EVALUATIONS_PER_ITERATION = 2
 
 
+class Limits(NamedTuple):
+    """The floor that is asked for, in units of time, and how much of 1 / sharpness is stable."""
+
+    asked: Float[Array, ""]
+    stable: Float[Array, ""]
+
+
 class Curvature(NamedTuple):
     """What is known of stability.
 
@@ -37,18 +44,16 @@ class Curvature(NamedTuple):
     floor: Float[Array, ""]
 
 
-def first(
-    field: Field, asked: Float[Array, ""], position: PyTree, time: Float[Array, ""]
-) -> Curvature:
-    """The first estimate, from a random vector."""
-    return _estimate(field, asked, position, time, probe_like(position), FIRST_ITERATIONS)
+def first(field: Field, limits: Limits, position: PyTree, time: Float[Array, ""]) -> Curvature:
+    """The first estimate, from a vector that nothing is orthogonal to."""
+    return _estimate(field, limits, position, time, probe_like(position), FIRST_ITERATIONS)
 
 
 def again(
-    field: Field, asked: Float[Array, ""], old: Curvature, position: PyTree, time: Float[Array, ""]
+    field: Field, limits: Limits, old: Curvature, position: PyTree, time: Float[Array, ""]
 ) -> Curvature:
     """A later estimate, from the last one's vector."""
-    return _estimate(field, asked, position, time, old.probe, LATER_ITERATIONS)
+    return _estimate(field, limits, position, time, old.probe, LATER_ITERATIONS)
 
 
 def is_due(curvature: Curvature | None, time: Float[Array, ""]) -> Bool[Array, ""]:
@@ -81,13 +86,13 @@ def evaluations(estimates: Int[Array, ""]) -> Int[Array, ""]:
 
 def _estimate(
     field: Field,
-    asked: Float[Array, ""],
+    limits: Limits,
     position: PyTree,
     time: Float[Array, ""],
     probe: PyTree,
     iterations: int,
 ) -> Curvature:
     value, probe = sharpness(field, position, probe, iterations)
-    stable = STABLE_FRACTION / jnp.maximum(value, jnp.finfo(value.dtype).tiny)
-    floor = jnp.minimum(asked, stable)
+    stable = limits.stable / jnp.maximum(value, jnp.finfo(value.dtype).tiny)
+    floor = jnp.minimum(limits.asked, stable)
     return Curvature(value, probe, time, jnp.zeros((), jnp.int32), floor)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from ..models.checks import refusal
 from ..models.polar import Polar
 from ..models.problem import Problem, objective
 from .types import Status
@@ -37,21 +38,29 @@ class Condition(eqx.Module):
 
     Attributes:
         settings: Thresholds, the leaves.
+        needs: Observations that it reads, each one number.
         remember: ``remember(settings, look) -> memory`` at the first look.
         decide: ``decide(settings, memory, look) -> (memory, status)``.
     """
 
     settings: PyTree
+    needs: tuple[str, ...] = eqx.field(static=True)
     remember: Callable[[PyTree, Look], PyTree] = eqx.field(static=True)
     decide: Callable[[PyTree, PyTree, Look], tuple[PyTree, Int[Array, ""]]] = eqx.field(static=True)
+
+    def __repr__(self) -> str:
+        return f"Condition({self.decide.__name__.strip('_')}, {self.settings})"
 
 
 def separated(loss_below: float) -> Condition:
     """Stops when every training sample is on its side and the loss is below a value.
 
     Needs the observations ``"train_error"`` and ``"loss"``.
+
+    Args:
+        loss_below: The loss below which it stops.
     """
-    return Condition(jnp.asarray(loss_below), _nothing, _separated)
+    return Condition(jnp.asarray(loss_below), ("train_error", "loss"), _nothing, _separated)
 
 
 def at_rest(window: float, tolerance: float = 1e-4) -> Condition:
@@ -60,9 +69,15 @@ def at_rest(window: float, tolerance: float = 1e-4) -> Condition:
     Args:
         window: In units of time; windows follow each other without overlap.
         tolerance: Largest relative change of rho and of the loss, and largest displacement of
-            any unit direction, over the window.
+            any unit direction, over the window; sizes below the tolerance count as that.
+
+    Raises:
+        ValueError: If the window or the tolerance is not positive.
     """
-    return Condition((jnp.asarray(window), jnp.asarray(tolerance)), _anchor, _rests)
+    for name, value in (("window", window), ("tolerance", tolerance)):
+        if not value > 0:
+            raise refusal(f"a positive {name}", value, "pass for example window=10.0")
+    return Condition((jnp.asarray(window), jnp.asarray(tolerance)), (), _anchor, _rests)
 
 
 def best(name: str, patience: float) -> Condition:
@@ -72,7 +87,7 @@ def best(name: str, patience: float) -> Condition:
         name: An observation that is one number, for example ``"test_error"``.
         patience: In units of time.
     """
-    return Condition((_Name(name), jnp.asarray(patience)), _first_best, _no_better)
+    return Condition((_Name(name), jnp.asarray(patience)), (name,), _first_best, _no_better)
 
 
 class _Name(eqx.Module):
@@ -114,14 +129,19 @@ def _rests(settings: PyTree, memory: _Anchor, look: Look) -> tuple[_Anchor, Int[
     ]
     changes = jnp.stack(
         [
-            jnp.abs(now.view.rho / memory.view.rho - 1),
-            jnp.abs(now.loss / memory.loss - 1),
+            _relative(now.view.rho, memory.view.rho, tolerance),
+            _relative(now.loss, memory.loss, tolerance),
             *moved,
         ]
     )
     over = now.time - memory.time >= window
     kept = _Anchor(*(_choose(over, new, old) for new, old in zip(now, memory, strict=True)))
     return kept, _verdict(over & jnp.all(changes <= tolerance), Status.AT_REST)
+
+
+def _relative(new: Array, old: Array, tolerance: Array) -> Float[Array, ""]:
+    """The change relative to the size; below the tolerance itself sizes count as that."""
+    return jnp.abs(new - old) / jnp.maximum(jnp.abs(old), tolerance)
 
 
 def _first_best(settings: PyTree, look: Look) -> tuple[Array, Array]:

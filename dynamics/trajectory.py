@@ -4,9 +4,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ..models.checks import is_traced, unknown
 from .types import State, Status
@@ -52,7 +51,9 @@ class Trajectory(eqx.Module):
         )
 
 
-def first_time(trajectory: Trajectory, name: str, *, at_most: float) -> Float[Array, "*members"]:
+def first_time(
+    trajectory: Trajectory, name: str, *, at_most: float
+) -> Float[np.ndarray, "*members"]:
     """The first time of looking at which an observation was at or below a value, else NaN.
 
     ``first_time(trajectory, "train_error", at_most=0.0)`` is when training error first vanished,
@@ -63,22 +64,15 @@ def first_time(trajectory: Trajectory, name: str, *, at_most: float) -> Float[Ar
         name: An observation that is one number per time.
         at_most: The value.
     """
-    reached = trajectory[name] <= at_most
-    index = jnp.argmax(reached, axis=-1)
-    times = jnp.asarray(trajectory.times)
-    found = jnp.take_along_axis(times, jnp.expand_dims(index, -1), axis=-1)[..., 0]
-    return jnp.where(jnp.any(reached, axis=-1), found, jnp.nan)
+    reached = np.asarray(trajectory[name]) <= at_most
+    index = np.argmax(reached, axis=-1)[..., None]
+    found = np.take_along_axis(np.asarray(trajectory.times), index, axis=-1)[..., 0]
+    return np.where(np.any(reached, axis=-1), found, np.nan)
 
 
 def member(trajectory: Trajectory, index: int) -> Trajectory:
     """One member of an ensemble, as a trajectory of its own."""
-    chosen = jax.tree.map(lambda leaf: leaf[index], trajectory)
-    return eqx.tree_at(lambda t: t.times, chosen, trajectory.times[index])
-
-
-def step_of_divergence(trajectory: Trajectory) -> Int[Array, "*members"]:
-    """The step at which a descent stopped; meaningful where its status is ``DIVERGED``."""
-    return trajectory.statistics["steps"]
+    return jax.tree.map(lambda leaf: leaf[index], trajectory)
 
 
 def _told(status: Status | list[Status]) -> str:

@@ -47,7 +47,10 @@ _SENTENCES = {
     Status.FINISHED: "every time asked for was reached",
     Status.CONDITION_MET: "stopped by its condition",
     Status.AT_REST: "came to rest",
-    Status.DIVERGED: "diverged: lower the learning rate (descent) or the tolerance (flow)",
+    Status.DIVERGED: (
+        "diverged: lower the learning rate (descent); for a flow look at the start, "
+        "lower the floor or use double precision"
+    ),
     Status.BUDGET_SPENT: "spent its budget of steps: raise max_steps or shorten the times",
     Status.BATCHES_USED_UP: "used up the batches that were given: give more, or stop earlier",
 }
@@ -61,7 +64,8 @@ class State(NamedTuple):
     """Where a run is, and all that it needs to go on.
 
     Attributes:
-        time: The time of `position`, a scalar.
+        time: The time of `position`, a scalar; where a run ended early, the last time of looking
+            that it reached.
         position: What moves; each dynamics has its own kind (`Polar` on the spheres).
         memory: What else the dynamics carries: optimiser state, key, the step under way.
         status: A `Status`, a scalar integer.
@@ -88,6 +92,7 @@ class Dynamics(eqx.Module):
         view: ``view(position) -> Polar``, what observables see.
         stops: ``stops(parameters, times[..., T]) -> (stops, times reached)``, before compilation.
         statistics: ``statistics(state) -> dict`` of counts.
+        carries: The type of its states' memory.
     """
 
     parameters: PyTree
@@ -97,6 +102,7 @@ class Dynamics(eqx.Module):
     view: Callable[[PyTree], Any] = eqx.field(static=True)
     stops: Callable[[PyTree, Any], tuple[PyTree, Any]] = eqx.field(static=True)
     statistics: Callable[[State], dict[str, Any]] = eqx.field(static=True)
+    carries: type = eqx.field(static=True)
 
     @property
     def problem(self) -> Problem:
@@ -153,7 +159,7 @@ def one_problem(dynamics: Dynamics) -> Problem:
 
 
 def _check_position(problem: Problem, position: PyTree) -> None:
-    if not isinstance(position, Polar | tuple):
+    if not isinstance(position, Polar) and type(position) is not tuple:
         raise refusal(
             "a start in polar coordinates, or weights",
             type(position).__name__,

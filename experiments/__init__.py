@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .catalogue import preset
     from .errors import UsageError
-    from .labelled import labelled
+    from .labelling import labelled
     from .runs import Record, run
     from .runs import open_run as open
 
 _HOMES = {
     "Record": ("runs", "Record"),
     "UsageError": ("errors", "UsageError"),
-    "labelled": ("labelled", "labelled"),
+    "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
     "preset": ("catalogue", "preset"),
     "run": ("runs", "run"),

@@ -124,7 +124,8 @@ def _show(options: argparse.Namespace, rest: list[str]) -> int:
 def _print_record(record: Any) -> None:
     if not record.provenance["finished"]:
         missing = f"'{record.folder}' holds an unfinished run of {record.name}"
-        raise UsageError(f"{missing} with {sorted(record.datasets) or 'no data'}: run it again")
+        there = ", ".join(sorted(record.datasets)) or "no data"
+        raise UsageError(f"{missing} with {there}: run it again")
     print(record.table())
     print()
     print(f"{record.provenance['seconds']:g} s on {record.provenance['platform']}")

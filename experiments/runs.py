@@ -74,7 +74,7 @@ def run(
     experiment = catalogue.find(name)
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = RUNS / f"{name}-{stamp}" if output is None else Path(output)
-    origin = provenance()
+    origin = provenance() | {"finished": False, "datasets": []}
     storage.create(folder, name, config, origin)
     datasets: Datasets = {}
     began = time.perf_counter()
@@ -82,14 +82,16 @@ def run(
         for key, dataset in experiment.compute(config, progress):
             storage.write_dataset(folder, key, dataset)
             datasets[key] = dataset
+            origin["datasets"] = list(datasets)
+            storage.write_provenance(folder, origin)
     except BaseException:
         if not datasets:
             storage.discard(folder)
         raise
     origin |= {"finished": True, "seconds": round(time.perf_counter() - began, 1)}
+    storage.write_provenance(folder, origin)
     record = Record(name, config, folder, origin, datasets)
     _show_in_folder(record)
-    storage.write_provenance(folder, origin)
     return record
 
 

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     import xarray
 
 CONFIG, PROVENANCE = "config.json", "provenance.json"
+READING_FAILS = (
+    OSError,
+    ValueError,  # among them bad JSON, bad text and bad zarr chunks
+    TypeError,
+    KeyError,
+    RuntimeError,
+    cattrs.BaseValidationError,
+)
 
 
 def create(folder: Path, name: str, config: Any, provenance: dict[str, Any]) -> None:
@@ -39,7 +47,7 @@ def create(folder: Path, name: str, config: Any, provenance: dict[str, Any]) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_json(folder / CONFIG, {"experiment": name, "config": cattrs.unstructure(config)})
-        write_provenance(folder, provenance | {"finished": False})
+        write_provenance(folder, provenance)
     except OSError as error:
         raise UsageError(
             f"cannot write to '{folder}' ({error.strerror}): name another folder with --output"
@@ -80,12 +88,16 @@ def read(folder: Path) -> tuple[str, Any, dict[str, Any], dict[str, "xarray.Data
         found = json.loads((folder / PROVENANCE).read_text())
         name = asked["experiment"]
         config: Any = cattrs.structure(asked["config"], find(name).config)
-    except (OSError, json.JSONDecodeError, KeyError, cattrs.BaseValidationError) as error:
+        datasets = _read_datasets(folder)
+        absent = sorted(set(found["datasets"]) - set(datasets))
+    except READING_FAILS as error:
         raise UsageError(
-            f"cannot read the run in '{folder}' ({type(error).__name__}: {error}): "
+            f"cannot read the run in '{folder}' ({type(error).__name__}): "
             "it was damaged or written by another version; run it again"
         ) from error
-    return name, config, found, _read_datasets(folder)
+    if absent:
+        raise UsageError(f"'{folder}' lacks {', '.join(absent)}: it was damaged; run it again")
+    return name, config, found, datasets
 
 
 def _read_datasets(folder: Path) -> dict[str, "xarray.Dataset"]:

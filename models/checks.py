@@ -11,6 +11,9 @@ from typing import Any
 
 import jax
 
+LONGEST = 160
+"""Characters of a value that a refusal shows."""
+
 
 class Refusal(ValueError):
     """A request that cannot be met; the message is one line that says what to do."""
@@ -30,7 +33,13 @@ def refusal(expected: str, got: object, remedy: str) -> Refusal:
     >>> str(refusal("a decay that is not negative", -1.0, "pass decay=0.0 for none"))
     'expected a decay that is not negative, got -1.0: pass decay=0.0 for none'
     """
-    return Refusal(f"expected {expected}, got {got}: {remedy}")
+    return Refusal(f"expected {expected}, got {_short(got)}: {remedy}")
+
+
+def _short(value: object) -> str:
+    """A value on one line, its middle left out where it is long."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 3 :]}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:
@@ -43,6 +52,16 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
     return Refusal(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(choices)}")
+
+
+def expect(value: object, kind: type, noun: str, remedy: str) -> None:
+    """Refuses a value of another type.
+
+    Raises:
+        ValueError: If the value is no instance of the kind.
+    """
+    if not isinstance(value, kind):
+        raise refusal(noun, f"a {type(value).__name__}", remedy)
 
 
 def is_traced(tree: Any) -> bool:

@@ -12,6 +12,7 @@ Source: [Dyn] section 3.1; heads of several linear layers, [Wide] section 2.
 
 import functools
 import itertools
+import operator
 from collections.abc import Sequence
 
 import jax
@@ -52,7 +53,10 @@ def mlp(
     >>> [w.shape for w in network.init(jax.random.key(0))]
     [(64, 32), (32, 32), (32, 1)]
     """
-    sizes = tuple(int(width) for width in widths)
+    try:
+        sizes = tuple(map(operator.index, widths))
+    except TypeError as error:
+        raise refusal("widths as whole numbers", widths, "pass for example (64, 32, 1)") from error
     hidden = len(sizes) - 2
     if hidden < 0 or min(sizes) < 1:
         raise refusal("at least two positive widths", sizes, "pass for example (64, 32, 1)")

@@ -51,7 +51,8 @@ def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
         The point with ``directions[k] = weights[k] / |weights[k]|``.
 
     Raises:
-        ValueError: If a layer is zero or not finite: it has no direction.
+        ValueError: If a layer is zero or not finite: it has no direction. If rho is not one
+            finite number.
 
     >>> point = to_polar((jnp.array([[3.0, 4.0]]), jnp.array([[2.0], [0.0]])))
     >>> float(point.rho), point.directions[0].tolist()
@@ -64,6 +65,8 @@ def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
             "layers with finite norms above zero", norms.tolist(), "draw the weights again"
         )
     radius = jnp.prod(norms) if rho is None else jnp.asarray(rho, norms.dtype)
+    if radius.ndim or (not is_traced(radius) and not bool(jnp.isfinite(radius))):
+        raise refusal("one finite rho", rho, "for many starts, use jax.vmap over them")
     return Polar(radius, normalise(layers))
 
 

@@ -41,9 +41,15 @@ def encode(
     if encoding not in ENCODINGS:
         raise unknown("encoding", encoding, ENCODINGS)
     values = np.asarray(labels)
-    count = int(values.max()) + 1 if classes is None else classes
-    if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+    if values.size == 0:
+        raise refusal("at least one label", values.shape, "pass labels [samples]")
+    if not np.issubdtype(values.dtype, np.integer):
         raise refusal("integer labels [samples]", f"{values.dtype}{values.shape}", "cast them")
+    count = int(values.max()) + 1 if classes is None else classes
+    if values.ndim != 1:
+        raise refusal("integer labels [samples]", f"{values.dtype}{values.shape}", "flatten them")
+    if encoding == "centred" and count < 2:
+        raise refusal("at least two classes for centred targets", count, "pass classes=2")
     if values.min() < 0 or values.max() >= count:
         span = f"labels from {values.min()} to {values.max()}"
         raise refusal(f"labels in 0..{count - 1}", span, "number the classes from 0")
@@ -55,7 +61,11 @@ def encode(
 
 def _signs(labels: np.ndarray, classes: int) -> Float[Array, "samples"]:
     if classes > 2:
-        raise refusal("two classes for signs", classes, "use encoding='centred'")
+        raise refusal(
+            "two classes for signs, numbered 0 and 1",
+            f"labels up to {classes - 1}",
+            "number them so, or use encoding='centred'",
+        )
     return 2.0 * jnp.asarray(labels, float) - 1.0
 
 

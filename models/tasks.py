@@ -79,6 +79,7 @@ def random_labels(
     Raises:
         ValueError: If the fraction is outside [0, 1].
     """
+    labels = jnp.asarray(labels)
     if not 0 <= fraction <= 1:
         raise refusal("a fraction in [0, 1]", fraction, "pass for example fraction=0.2")
     key_which, key_what = jax.random.split(key)

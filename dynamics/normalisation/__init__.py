@@ -51,6 +51,7 @@ __all__ = [
     "frozen_gain",
     "lagrange",
     "layerwise",
+    "prepare",
     "sphere",
     "top_free",
     "weight_norm",
@@ -81,6 +82,9 @@ class Normalisation:
     retract: Callable[[PyTree], PyTree]
     bend: Callable[[PyTree, PyTree], PyTree] | None
     certificate: Callable[[Problem, Float[Array, ""], PyTree], Float[Array, "..."]]
+
+    def __repr__(self) -> str:
+        return f"Normalisation({self.name})"
 
 
 def sphere(frozen: tuple[int, ...] = ()) -> Normalisation:
@@ -202,3 +206,11 @@ def field(normalisation: Normalisation, problem: Problem, position: PyTree) -> P
     here = normalisation.retract(position)
     gradient = jax.grad(normalisation.potential, argnums=1)(problem, here, None)
     return jax.tree.map(jnp.negative, normalisation.project(here, gradient))
+
+
+def prepare(
+    normalisation: Normalisation, problem: Problem, settings: dict[str, Array], start: Start
+) -> PyTree:
+    """The position of a start, for a motion that needs no more than its coordinates."""
+    del problem, settings
+    return normalisation.prepare(start)

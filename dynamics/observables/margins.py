@@ -2,7 +2,8 @@
 
 For targets +-1 the margin of sample n is fbar_n = y_n f_V(x_n). With C outputs it is the own
 output minus the largest other, divided by what that difference is for the targets, so that
-rho fbar_n = 1 means in both cases that the targets are met.
+rho fbar_n = 1 means in both cases that the targets are met. Where rho is negative, which a run from
+small rho can reach, margins carry its sign: they belong to the classifier rho f_V.
 
 Source: [Dyn] section 3.1; average separability, [Dyn] section 3.5.
 """
@@ -11,16 +12,17 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float
 
+from ...models.checks import refusal
 from ...models.polar import Polar
 from ...models.problem import Problem
-from ...models.targets import classes_of
+from ...models.targets import classes_of, encoding_of
 from .moments import mu
 
 
 def margins(problem: Problem, view: Polar) -> Float[Array, "samples"]:
     """fbar_n of each training sample, ``[samples]``; positive where it is classified rightly."""
     values = problem.network.apply(view.directions, problem.inputs)
-    return _margins(values, problem.targets)
+    return _sign(view) * _margins(values, problem.targets)
 
 
 def least_margin(problem: Problem, view: Polar) -> Float[Array, ""]:
@@ -40,7 +42,7 @@ def separability(problem: Problem, view: Polar) -> Float[Array, ""]:
 
 def average_separability(problem: Problem, view: Polar) -> Float[Array, ""]:
     """1 where the mean margin mu is positive, else 0. Source: [Dyn] section 3.5."""
-    return mu(problem, view) > 0
+    return _sign(view) * mu(problem, view) > 0
 
 
 def error_on(inputs: ArrayLike, targets: ArrayLike) -> Partial:
@@ -52,8 +54,18 @@ def error_on(inputs: ArrayLike, targets: ArrayLike) -> Partial:
 
     Returns:
         An observable that carries the data as leaves, for ``observe(test_error=error_on(x, y))``.
+
+    Raises:
+        ValueError: If the targets are not encoded, or not one for each input.
     """
-    return Partial(_error, jnp.asarray(inputs), jnp.asarray(targets))
+    held_out, wanted = jnp.asarray(inputs), jnp.asarray(targets)
+    if held_out.ndim == 0 or wanted.shape[:1] != held_out.shape[:1] or encoding_of(wanted) is None:
+        raise refusal(
+            "one encoded target for each held-out input",
+            f"inputs {held_out.shape} and targets {wanted.shape}",
+            "encode class labels like the training targets, with models.encode",
+        )
+    return Partial(_error, held_out, wanted)
 
 
 def _error(
@@ -62,7 +74,13 @@ def _error(
     problem: Problem,
     view: Polar,
 ) -> Float[Array, ""]:
-    return jnp.mean(_margins(problem.network.apply(view.directions, inputs), targets) <= 0)
+    values = problem.network.apply(view.directions, inputs)
+    return jnp.mean(_sign(view) * _margins(values, targets) <= 0)
+
+
+def _sign(view: Polar) -> Float[Array, ""]:
+    """The sign of rho, which a run from small rho may cross: the classifier is rho f_V."""
+    return jnp.where(view.rho < 0, -1.0, 1.0).astype(view.rho.dtype)
 
 
 def _margins(

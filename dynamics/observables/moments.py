@@ -37,7 +37,11 @@ def targets(problem: Problem) -> Float[Array, "samples outputs"]:
 
 
 def loss(problem: Problem, view: Polar) -> Float[Array, ""]:
-    """The objective: mean loss plus decay times rho squared."""
+    """Mean loss plus decay times rho squared.
+
+    Under a normalisation that penalises each layer it is not what descends; nor are `rho_eq` and
+    `gap` then equilibria (`dynamics.reduced.equilibria.with_layer_decay` has those).
+    """
     return objective(problem, view)
 
 

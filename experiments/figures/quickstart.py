@@ -12,6 +12,7 @@ What a run says is in its table; nothing is assumed. A start from small rho can 
 of solution (one class served by dead outputs, margins 0), which the table shows by its train error.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,7 @@ from ... import dynamics, models
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
-from ..labelled import labelled
+from ..labelling import labelled
 from .quickstart_picture import draw
 
 OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
@@ -79,6 +80,11 @@ class QuickstartConfig:
             raise UsageError(
                 f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
             )
+        numbers = (self.duration, self.learning_rate, self.floor, *self.decay, *self.initial_rho)
+        if not all(map(math.isfinite, numbers)):
+            raise UsageError(f"expected finite numbers, got {numbers}: change the infinite one")
+        if self.data.test < 1:
+            raise UsageError(f"expected data.test > 0, got {self.data.test}: change --data.test")
         for name in ("seeds", "duration", "learning_rate", "floor", "batch_size"):
             value, option = getattr(self, name), name.replace("_", "-")
             if not value > 0:
@@ -92,7 +98,7 @@ class QuickstartConfig:
                 )
         if not 0 <= self.momentum < 1:
             raise UsageError(f"expected momentum in [0, 1), got {self.momentum}: change --momentum")
-        most = 1 + int(self.duration * (1 - self.momentum) / self.learning_rate)
+        most = 1 + int(min(self.duration * (1 - self.momentum) / self.learning_rate, 1e9))
         if not 2 <= self.looks <= most:
             raise UsageError(
                 f"expected looks in 2..{most}, so that they are at least one step of SGD apart, "
@@ -140,16 +146,16 @@ def table(_: QuickstartConfig, datasets: Datasets) -> list[Row]:
 
 def _row(way: str, group: xr.Dataset) -> Row:
     last = group.isel(time=-1)
-    rest = np.abs(last.rho / last.rho_eq - 1).max()
+    rest = np.abs(last.rho / last.rho_eq - 1).max(skipna=False)
     error = f"{float(group.stated_error_rho.max()):.0e}" if way == "flow" else "-"
     steps = group.count_evaluations if way == "flow" else group.count_steps
     return {
         "way": way,
         "lambda": f"{float(group.decay[0]):g}",
         "rho(0)": f"{float(group.initial_rho[0]):g}",
-        "rho": f"{float(last.rho.median()):.3f}",
-        "over seeds": f"{float(last.rho.min()):.2f}..{float(last.rho.max()):.2f}",
-        "mu/(M+lambda)": f"{float(last.rho_eq.median()):.3f}",
+        "rho": f"{float(last.rho.median(skipna=False)):.3f}",
+        "over seeds": f"{_least(last.rho):.2f}..{-_least(-last.rho):.2f}",
+        "mu/(M+lambda)": f"{float(last.rho_eq.median(skipna=False)):.3f}",
         "off by": f"{float(rest):.0e}",
         "loss": f"{float(last.loss.median()):.4f}",
         "gap": f"{float(last.gap.median()):.4f}",
@@ -159,7 +165,18 @@ def _row(way: str, group: xr.Dataset) -> Row:
         "evals|steps": f"{int(steps.median())}",
         "+-rho": error,
         "s/member": f"{float(group.seconds.mean()):.2f}",
+        "ended": _ended(group),
     }
+
+
+def _least(values: xr.DataArray) -> float:
+    return float(values.min(skipna=False))
+
+
+def _ended(group: xr.Dataset) -> str:
+    """How the members ended, each way with its count."""
+    statuses = [dynamics.Status(int(code)).name.lower() for code in group.status.values]
+    return ", ".join(f"{statuses.count(name)} {name}" for name in sorted(set(statuses)))
 
 
 def _problem(config: QuickstartConfig) -> tuple[models.Problem, dynamics.Observe]:

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from ..dynamics.trajectory import Trajectory
+from .errors import UsageError
 
 
 def labelled(
@@ -23,12 +24,21 @@ def labelled(
     Returns:
         Variables with dimensions ``(member,) time, ...``: the observations (those in groups as
         ``group_name``), the final ``status``, and the statistics as ``count_...``.
+
+    Raises:
+        UsageError: If an observation is called ``status`` or ``time``.
     """
     lead = () if np.ndim(trajectory.times) == 1 else ("member",)
     variables: dict[str, Any] = {
         name: (_dimensions(name, np.ndim(value), lead), np.asarray(value))
         for name, value in _flat(trajectory.observations)
     }
+    taken = sorted({"status", "time"} & set(variables))
+    if taken:
+        raise UsageError(
+            f"expected observations not called {' or '.join(taken)}, which every run has: "
+            "give yours another name in observe(...)"
+        )
     counts = {f"count_{name}": value for name, value in _flat(trajectory.statistics)}
     ends = {"status": trajectory.final.status} | counts | extra
     variables |= {name: (lead, np.asarray(value)) for name, value in ends.items()}
@@ -47,12 +57,22 @@ def labelled(
 
 def _dimensions(name: str, rank: int, lead: tuple[str, ...]) -> tuple[str, ...]:
     known = (*lead, "time")
-    own = {"margins": ("sample",), "norm_drift": ("layer",), "directions": ("layer",)}
-    rest = own.get(name, tuple(f"{name}_{axis}" for axis in range(rank - len(known))))
-    return (*known, *rest)
+    own = {"margins": "sample", "norm_drift": "layer", "directions": "layer"}
+    extra = rank - len(known)
+    if name in own and extra == 1:
+        return (*known, own[name])
+    return (*known, *(f"{name}_{axis}" for axis in range(extra)))
 
 
 def _flat(tree: Any) -> Iterator[tuple[str, Any]]:
     """Leaves with their names joined by underscores."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        yield "_".join(str(getattr(step, "key", getattr(step, "idx", ""))) for step in path), leaf
+        yield "_".join(map(_part, path)), leaf
+
+
+def _part(step: Any) -> str:
+    """The name of one step into a tree: of a dict, a named tuple or a sequence."""
+    for kind in ("key", "name", "idx"):
+        if hasattr(step, kind):
+            return str(getattr(step, kind))
+    return str(step)
