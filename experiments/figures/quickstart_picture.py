@@ -28,6 +28,7 @@ def draw(config: Any, datasets: Datasets) -> Figure:
             _draw_rho(column[0], parts, decay)
             _draw_loss(column[1], parts)
             _draw_margins(column[2], parts)
+        grid[0][0].legend(loc="upper right", fontsize=8)
         for axes, label in zip(grid[:, 0], ("rho", "loss", "density"), strict=True):
             axes.set_ylabel(label)
         plt.close(figure)
@@ -71,7 +72,6 @@ def _draw_rho(axes: Axes, parts: dict[str, xr.Dataset], decay: float) -> None:
     axes.set_xlabel(TIME_LABEL)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=0)
-    axes.legend(loc="center right", fontsize=8)
 
 
 def _draw_loss(axes: Axes, parts: dict[str, xr.Dataset]) -> None:
