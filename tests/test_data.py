@@ -21,7 +21,8 @@ from rhoflow.experiments.data.noise import replace_labels
 from rhoflow.experiments.data.resize import shrink
 from rhoflow.experiments.data.split import deal, shuffled_piles
 
-REAL = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+REAL = Path(os.environ.get("RHOFLOW_DATA", BESIDE))
 SINGLE = float(np.finfo(np.float32).eps)
 ROUND_OFF = 20 * SINGLE  # sums of some dozen float32 terms of size one
 
@@ -472,9 +473,7 @@ def test_an_error_survives_the_way_back_from_another_process():
 
 def real_folder(name):
     if not (REAL / name).is_dir():
-        pytest.skip(
-            f"no {name} in ../shared/data beside this repository: the real files stay unread"
-        )
+        pytest.skip(f"no {name} here: set RHOFLOW_DATA to a folder that holds it to read it")
     return str(REAL)
 
 
