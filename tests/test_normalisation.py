@@ -161,7 +161,13 @@ def test_frozen_layers_stay_and_the_top_layer_ends_in_the_ridge_solution(problem
     np.testing.assert_allclose(ran.final.position[-1][:, 0], ridge, rtol=1e-8)
 
 
-@EACH
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("sphere", "free") else pytest.param(name, marks=pytest.mark.slow)
+        for name in ALL
+    ],
+)
 def test_descent_follows_the_flow_of_its_normalisation(name, problem, weights):
     """The error halves with the step: first order, whatever moves."""
     kind = ALL[name]
