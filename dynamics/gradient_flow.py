@@ -11,7 +11,8 @@ Where rho comes to rest, rho = rho_eq = mu / (M + lambda).
 
 **Kinks.** A ReLU network's flow slides along activation boundaries; read `dynamics.integrate` for
 what the floor under the steps means. The default is Bosh3 at rtol 1e-4 with floor 0.25: about 12
-evaluations of the field per unit of time. Dopri5, Tsit5 and Dopri8 have large negative
+evaluations of the field per unit of time while the sharpness stays below 2, and 6 times the
+sharpness above, where stability rules the floor. Dopri5, Tsit5 and Dopri8 have large negative
 coefficients that throw stages across the kinks and bias rho by a percent: asking for them on a
 network with kinks warns. On smooth (linear) networks the default is Dopri5 without a floor.
 

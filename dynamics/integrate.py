@@ -2,15 +2,15 @@
 
 The loop takes the solver's own steps under its own controller, past the time that is asked for,
 and a look inside the last step interpolates it: a run that is looked at two hundred times takes the
-steps of one that is looked at once. After every accepted step the position
-is retracted to its manifold; the field must give the same velocity at a point and at its
-retraction, so that a stage which the solver stores for the next step survives.
+steps of one that is looked at once. After every accepted step the position is retracted to its
+manifold; the field must give the same velocity at a point and at its retraction, so that a stage
+which the solver stores for the next step survives.
 
 **Networks with kinks.** The flow of a ReLU network slides along activation boundaries, where the
 field jumps. Error control then takes steps as small as its tolerance although nothing is stiff. So
 the steps have a *floor*, min(floor, 0.5 / sharpness): a step at the floor is accepted whatever its
-estimated error. The tolerance rules the transient, the floor the plateau, and halving the floor
-halves the error. The cap by the sharpness (measured every 20 accepted steps, or 5 units of time)
+estimated error. The tolerance rules the transient, the floor the plateau, and halving the floor in
+force halves the error. The cap by the sharpness (measured every 20 accepted steps, or 5 units of time)
 keeps forced steps stable. `dynamics.stated_error` measures what the floor costs.
 """
 
