@@ -30,10 +30,10 @@ from .simulate import (
     check_times,
     drive,
     expect_watch,
-    first_carry,
     raise_failure,
     resume,
     run_looks,
+    start_alone,
 )
 from .stopping import Condition
 from .trajectory import Trajectory
@@ -168,15 +168,21 @@ def _first_carries(
     return _carry_all(dynamics, starts, values, keys, watch, how)
 
 
-@functools.partial(jax.jit, static_argnames="how")
 def _carry_all(
     dynamics: Dynamics, starts: PyTree, values: PyTree, keys: PyTree, watch: Watch, how: str
 ) -> Carry:
+    """Every member's carry; mapped members begin one by one, by the program that runs one alone."""
+
     def one(member: tuple[PyTree, PyTree, PyTree]) -> Carry:
         own, begin, key = member
-        return first_carry(replace(dynamics, **own), begin, key, watch)
+        return start_alone(replace(dynamics, **own), begin, key, watch)
 
-    return _over_members(how)(one, (values, starts, keys))
+    members = (values, starts, keys)
+    if how == "vmap":
+        return jax.vmap(one)(members)
+    count = jax.tree.leaves(starts)[0].shape[0]
+    carries = [one(jax.tree.map(lambda leaf, i=i: leaf[i], members)) for i in range(count)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *carries)
 
 
 def _stacked(starts: Any) -> Polar | Weights | State:

@@ -85,7 +85,7 @@ def simulate(
     begin = start_from
     if isinstance(start_from, State):
         begin = resume(dynamics, start_from, members=False)
-    carry = _first_carry(dynamics, begin, key, watch)
+    carry = start_alone(dynamics, begin, key, watch)
     stops, reached = dynamics.stops(dynamics.parameters, check_times(times, carry.state))
     carry, rows = drive(
         lambda c, looks: _run_chunk(dynamics, c, looks, watch), carry, stops, progress=progress
@@ -164,7 +164,7 @@ def first_carry(
 
 
 _run_chunk = jax.jit(run_looks)
-_first_carry = jax.jit(first_carry)
+start_alone = jax.jit(first_carry)
 
 
 def _look(

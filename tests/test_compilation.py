@@ -18,7 +18,7 @@ members = importlib.import_module("rhoflow.dynamics.ensemble")
 
 def programs():
     """How many programs were compiled so far: of chunks, and of starts."""
-    return driver._run_chunk._cache_size(), driver._first_carry._cache_size()
+    return driver._run_chunk._cache_size(), driver.start_alone._cache_size()
 
 
 def compiled_by(function):
