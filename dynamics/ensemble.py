@@ -89,7 +89,7 @@ def ensemble(
     how = placement(batching)
     watch = Watch(observe, stop)
     varied = replace(dynamics, **values)
-    carry = _first_carries(dynamics, starts, values, key, watch, how)
+    carry = _first_carries(dynamics, starts, values, members, key, watch, how)
     stops, reached = varied.stops(varied.parameters, check_times(times, carry.state))
     stops = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, leaf.shape[-1])), stops)
     extra = -members % _devices(how)
@@ -153,11 +153,11 @@ def _first_carries(
     dynamics: Dynamics,
     starts: Polar | Weights | State,
     values: dict[str, Array],
+    members: int,
     key: Key[Array, ""] | None,
     watch: Watch,
     how: str,
 ) -> Carry:
-    members = _count(dynamics, starts, values)
     if isinstance(starts, State):
         return _carry_all(dynamics, starts, values, None, watch, how)
     if _leading(dynamics, starts) is None:

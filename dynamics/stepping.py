@@ -170,17 +170,9 @@ def _status(
 
 def _optimiser(parameters: DescentParameters) -> optax.GradientTransformation:
     rate, schedule = parameters.learning_rate, parameters.schedule
-    if schedule is None:
-        return constrained(
-            parameters.optimiser(rate, **parameters.hyperparameters), parameters.normalisation
-        )
-
-    def scaled(count: Array) -> Array:
-        return rate * schedule(count)
-
-    return constrained(
-        parameters.optimiser(scaled, **parameters.hyperparameters), parameters.normalisation
-    )
+    asked = rate if schedule is None else lambda count: rate * schedule(count)
+    made = parameters.optimiser(asked, **parameters.hyperparameters)
+    return constrained(made, parameters.normalisation)
 
 
 def statistics(state: State) -> dict[str, Any]:
