@@ -6,6 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TYPING := build/typing/rhoflow
+# One process per core, each with whole files, since the tests of a file share compiled programs.
+WORKERS := --numprocesses auto --dist loadfile
 
 .DELETE_ON_ERROR:
 .PHONY: help run test test-slow lint bench clean typing-links
@@ -22,10 +24,10 @@ run: $(VENV)/.installed
 	$(BIN)/rhoflow run quickstart
 
 test: $(VENV)/.installed-test
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest $(WORKERS) -m "not slow"
 
 test-slow: $(VENV)/.installed-test
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest $(WORKERS) -m slow
 
 lint: $(VENV)/.installed-lint typing-links
 	$(BIN)/ruff check .

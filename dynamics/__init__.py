@@ -10,23 +10,26 @@ A dynamics is a value (`dynamics.types`); one driver moves them all (`dynamics.s
 the running sum of the learning rates. Everything here is pure: no files, no printing.
 """
 
-from . import batches, normalisation, observables, reduced
+from . import normalisation, observables, reduced
 from .compare import Comparison, compare
-from .constrained import constrained, on_spheres
-from .corrected import corrected_flow
-from .descent import descent, times_at
-from .diffusion import diffusion
+from .descents import (
+    batches,
+    constrained,
+    descent,
+    diffusion,
+    gradient_descent,
+    on_spheres,
+    sgd,
+    times_at,
+)
 from .ensemble import ensemble, placement
-from .gradient_flow import gradient_flow
+from .flows import SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
 from .observables import error_on
 from .observe import Observe, observe
 from .orders import Order, orders
 from .restart import Attempts, simulate_with_restarts
-from .second_order import Moving, second_order_flow
-from .sgd import gradient_descent, sgd
 from .simulate import simulate
-from .ssp import SSP43
 from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
 from .stopping import Condition, at_rest, best, separated
 from .trajectory import Trajectory, first_time, member

@@ -20,6 +20,7 @@ from ..models.checks import unknown
 from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem, outputs
+from ..models.views import View
 from .lockstep import together
 from .observe import Observe, observe
 from .simulate import Progress, simulate
@@ -111,18 +112,18 @@ class _Name(eqx.Module):
 
 
 def _of_members(
-    look: Observe, problems: dict[str, Problem], views: dict[str, Polar]
+    look: Observe, problems: dict[str, Problem], views: dict[str, View]
 ) -> dict[str, dict[str, PyTree]]:
     return {name: look(problems[name], view) for name, view in views.items()}
 
 
 def _distances(
-    reference: _Name, problems: dict[str, Problem], views: dict[str, Polar]
+    reference: _Name, problems: dict[str, Problem], views: dict[str, View]
 ) -> dict[str, dict[str, Array]]:
     return {name: distance(problems[name], views[name], views[reference.text]) for name in views}
 
 
-def distance(problem: Problem, view: Polar, other: Polar) -> dict[str, Any]:
+def distance(problem: Problem, view: View, other: View) -> dict[str, Any]:
     """How far apart two points are: in rho, in function space and in each direction."""
     apart = outputs(problem, view) - outputs(problem, other)
     moved = [

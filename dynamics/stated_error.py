@@ -19,8 +19,8 @@ from ..models.network import Weights
 from ..models.polar import Polar
 from .compare import Comparison, compare, joint_observe, split
 from .ensemble import ensemble
+from .flows.motion import FlowParameters
 from .lockstep import together
-from .motion import FlowParameters
 from .observe import Observe, observe
 from .simulate import Progress
 from .trajectory import Trajectory

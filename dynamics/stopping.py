@@ -19,8 +19,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from ..models.checks import refusal
-from ..models.polar import Polar
 from ..models.problem import Problem, objective
+from ..models.views import View
 from .types import Status
 
 
@@ -112,7 +112,7 @@ def _separated(settings: PyTree, memory: PyTree, look: Look) -> tuple[PyTree, In
 class _Anchor(NamedTuple):
     time: Float[Array, ""]
     loss: Float[Array, ""]
-    view: Polar
+    view: View
 
 
 def _anchor(settings: PyTree, look: Look) -> _Anchor:

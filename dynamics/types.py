@@ -89,7 +89,7 @@ class Dynamics(eqx.Module):
         init: ``init(parameters, position, key) -> State`` at time zero.
         advance: ``advance(parameters, state, until) -> State``; called again, it goes on.
             ``until`` is one entry of what ``stops`` makes of times.
-        view: ``view(position) -> Polar``, what observables see.
+        view: ``view(position)``, what observables see: a `models.View`, mostly a `Polar`.
         stops: ``stops(parameters, times[..., T]) -> (stops, times reached)``, before compilation.
         statistics: ``statistics(state) -> dict`` of counts.
         carries: The type of its states' memory.

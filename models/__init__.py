@@ -11,20 +11,24 @@ from . import activations, losses, tasks
 from .activations import Activation, leaky_relu, linear, relu, smoothed_relu
 from .initialisations import Initialisation, gaussian, lecun, orthogonal
 from .inputs import append_constant, input_norms, scale_inputs
+from .linearised import Linearised
 from .losses import Loss
 from .mlp import deep_linear, mlp
 from .network import Network, Weights
 from .polar import Polar, layer_norms, normalise, project, retract, to_polar, to_weights
 from .problem import Problem, data_loss, decay_from_weight_decay, objective, outputs, take
 from .targets import classes_of, encode, encoding_of
+from .views import View
 
 __all__ = [
     "Activation",
     "Initialisation",
+    "Linearised",
     "Loss",
     "Network",
     "Polar",
     "Problem",
+    "View",
     "Weights",
     "activations",
     "append_constant",

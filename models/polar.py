@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from .checks import is_traced, refusal
-from .network import Weights
+from .network import Network, Weights
 
 
 class Polar(NamedTuple):
@@ -28,6 +28,12 @@ class Polar(NamedTuple):
 
     rho: Float[Array, ""]
     directions: Weights
+
+    def evaluate(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """Outputs f_V(x_n) of the normalised network; what it computes is rho times these."""
+        return network.apply(self.directions, inputs)
 
 
 def layer_norms(weights: Weights) -> Float[Array, "layers"]:

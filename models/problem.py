@@ -29,8 +29,8 @@ from .checks import is_traced, refusal
 from .inputs import input_norms
 from .losses import Loss
 from .network import Network
-from .polar import Polar
 from .targets import encoding_of
+from .views import View
 
 
 class Problem(eqx.Module):
@@ -91,32 +91,32 @@ class Problem(eqx.Module):
         )
 
 
-def outputs(problem: Problem, polar: Polar) -> Float[Array, "samples ..."]:
+def outputs(problem: Problem, view: View) -> Float[Array, "samples ..."]:
     """Rho f_V(x_n) on the problem's inputs: ``[samples]`` or ``[samples, outputs]``."""
-    return polar.rho * problem.network.apply(polar.directions, problem.inputs)
+    return view.rho * view.evaluate(problem.network, problem.inputs)
 
 
 def data_loss(
-    problem: Problem, polar: Polar, sample_weights: Float[Array, "samples"] | None = None
+    problem: Problem, view: View, sample_weights: Float[Array, "samples"] | None = None
 ) -> Float[Array, ""]:
     """Mean loss over samples, without decay.
 
     Args:
         problem: The problem.
-        polar: Where.
+        view: Where.
         sample_weights: Weights of mean one, all ones unless given.
     """
-    losses_per_sample = problem.loss.per_sample(outputs(problem, polar), problem.targets)
+    losses_per_sample = problem.loss.per_sample(outputs(problem, view), problem.targets)
     if sample_weights is not None:
         losses_per_sample = sample_weights * losses_per_sample
     return jnp.mean(losses_per_sample)
 
 
 def objective(
-    problem: Problem, polar: Polar, sample_weights: Float[Array, "samples"] | None = None
+    problem: Problem, view: View, sample_weights: Float[Array, "samples"] | None = None
 ) -> Float[Array, ""]:
     """What is descended: `data_loss` plus decay times rho squared."""
-    return data_loss(problem, polar, sample_weights) + problem.decay * polar.rho**2
+    return data_loss(problem, view, sample_weights) + problem.decay * view.rho**2
 
 
 def take(problem: Problem, indices: Int[Array, "batch"]) -> Problem:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from references import assert_equal_terms, biggest, difference, draw, problem, start
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import sphere_field
+from rhoflow.dynamics.flows.gradient_flow import sphere_field
 from rhoflow.models import activations
 
 ROUND_OFF = 1e-12

@@ -12,7 +12,7 @@ from scipy import stats
 from references import LOOK, difference, problem, start
 from rhoflow import dynamics, models
 from rhoflow.dynamics import batches
-from rhoflow.dynamics.batches import EPOCH_STREAM, stream
+from rhoflow.dynamics.descents.batches import EPOCH_STREAM, stream
 
 ROUND_OFF = 1e-12
 FALSE_ALARM = 1e-4

@@ -7,7 +7,7 @@ import pytest
 
 from references import LINEAR, problem, start
 from rhoflow import dynamics
-from rhoflow.dynamics import clock
+from rhoflow.dynamics.descents import clock
 
 EXACT = 1e-12
 

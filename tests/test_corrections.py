@@ -11,7 +11,7 @@ import pytest
 
 from rhoflow import dynamics, models
 from rhoflow.dynamics import normalisation as kinds
-from rhoflow.dynamics.corrected import modified_potential, rates
+from rhoflow.dynamics.flows.corrected import modified_potential, rates
 
 ROUND_OFF = 1e-12
 SECOND, FIRST = 1.85, (0.9, 1.15)

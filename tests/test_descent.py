@@ -20,7 +20,7 @@ from references import (
     start,
 )
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import sphere_field
+from rhoflow.dynamics.flows.gradient_flow import sphere_field
 
 BY_HAND = 1e-10  # round-off, carried through two hundred steps
 ROUND_OFF = 1e-12

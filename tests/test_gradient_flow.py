@@ -30,8 +30,8 @@ from references import (
     start,
 )
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import sphere_field
-from rhoflow.dynamics.sharpness import probe_like, sharpness
+from rhoflow.dynamics.flows.gradient_flow import sphere_field
+from rhoflow.dynamics.flows.sharpness import probe_like, sharpness
 
 ROUND_OFF = 1e-12
 RIDGE = 1e-6  # what is left of the transient at the end

@@ -27,7 +27,7 @@ from references import (
     start,
 )
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import sphere_field
+from rhoflow.dynamics.flows.gradient_flow import sphere_field
 from rhoflow.models import losses
 
 ROUND_OFF = 1e-12

@@ -21,7 +21,7 @@ from references import (
     start,
 )
 from rhoflow import dynamics, models
-from rhoflow.dynamics.gradient_flow import sphere_field
+from rhoflow.dynamics.flows.gradient_flow import sphere_field
 
 ROUND_OFF = 1e-12
 

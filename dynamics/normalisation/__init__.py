@@ -15,6 +15,7 @@ is its *certificate*: numbers that stay constant along the flow, up to integrati
 | `weight_norm` | `Gained` | lambda sum_k g_k^2, or lambda rho^2 | norms of v_k |
 | `frozen_gain` | `Polar`, any norms | lambda rho^2 | norms of v_k |
 | `top_free` | `Weights` | lambda norm(W_L)^2 | norms of W_k, k < L (projected, retracted) |
+| `linearised` | `Linearised` | as `free` | norms of the anchor |
 
 `lagrange` is the literal form of [M117] (7), offered because the documents print it: it repels the
 unit sphere where rho > mu/M. Its step is `sphere`'s without retraction.
@@ -35,8 +36,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ...models.binding import bind
-from ...models.polar import Polar, retract, to_polar
+from ...models.polar import retract, to_polar
 from ...models.problem import Problem
+from ...models.views import View
 from . import certificates, positions, potentials
 from .positions import Gained, LayerPolar, Start
 from .potentials import SampleWeights
@@ -51,6 +53,7 @@ __all__ = [
     "frozen_gain",
     "lagrange",
     "layerwise",
+    "linearised",
     "prepare",
     "sphere",
     "top_free",
@@ -65,7 +68,7 @@ class Normalisation:
     Attributes:
         name: How it is called.
         prepare: ``prepare(start) -> position`` of a start in polar coordinates or in weights.
-        view: ``view(position) -> Polar``.
+        view: ``view(position) -> View``: mostly a `Polar`.
         potential: ``potential(problem, position, sample_weights) -> scalar``.
         project: ``project(position, gradient) -> vector``; the flow is its negative.
         retract: ``retract(position) -> position``.
@@ -76,7 +79,7 @@ class Normalisation:
 
     name: str
     prepare: Callable[[Start], PyTree]
-    view: Callable[[PyTree], Polar]
+    view: Callable[[PyTree], View]
     potential: Callable[[Problem, PyTree, SampleWeights], Float[Array, ""]]
     project: Callable[[PyTree, PyTree], PyTree]
     retract: Callable[[PyTree], PyTree]
@@ -198,6 +201,25 @@ def top_free(frozen: tuple[int, ...] = ()) -> Normalisation:
         positions.retract_hidden,
         positions.bend_hidden,
         certificates.hidden_norms,
+    )
+
+
+def linearised(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Weights of the network's first-order expansion around the start: the kernel regime.
+
+    The start is the anchor, be it an initialisation or the end of another run. `dynamics.compare`
+    with `free` shows how far a run is from its own linearisation.
+    """
+    potentials.grows_by_layer(decay)
+    return Normalisation(
+        "linearised",
+        positions.linearised_of,
+        positions.same,
+        bind(potentials.of_linearised, decay, frozen),
+        positions.without_anchor,
+        positions.same,
+        positions.bend_nothing,
+        certificates.anchor_norms,
     )
 
 

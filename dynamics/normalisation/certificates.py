@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...models.linearised import Linearised
 from ...models.network import Weights
 from ...models.polar import Polar, layer_norms
 from ...models.problem import Problem
@@ -55,3 +56,11 @@ def ratios_of_excess(
     del problem, time
     excess = 1 - layer_norms(polar.directions) ** 2
     return excess[1:] / excess[0]
+
+
+def anchor_norms(
+    problem: Problem, time: Float[Array, ""], position: Linearised
+) -> Float[Array, "layers"]:
+    """Norms of the expansion's anchor, which does not move."""
+    del problem, time
+    return layer_norms(position.anchor)

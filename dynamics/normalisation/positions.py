@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from ...models.linearised import Linearised
 from ...models.network import Weights
 from ...models.polar import Polar, layer_norms, normalise, project, to_polar, to_weights
 
@@ -59,6 +60,12 @@ def top_weights_of(start: Start) -> Weights:
     return (*hidden, polar.rho * top)
 
 
+def linearised_of(start: Start) -> Linearised:
+    """A start as the anchor of its own expansion."""
+    weights = weights_of(start)
+    return Linearised(weights, weights)
+
+
 def view_layers(position: LayerPolar) -> Polar:
     """One radius, the product."""
     return Polar(jnp.prod(position.radii), position.directions)
@@ -95,6 +102,12 @@ def retract_layers(position: LayerPolar) -> LayerPolar:
 def hidden_tangent(weights: Weights, gradient: Weights) -> Weights:
     """The part along the hidden layers' spheres."""
     return (*project(weights[:-1], gradient[:-1]), gradient[-1])
+
+
+def without_anchor(position: Linearised, gradient: Linearised) -> Linearised:
+    """The whole gradient in the weights; the anchor stays."""
+    del position
+    return Linearised(gradient.weights, jax.tree.map(jnp.zeros_like, gradient.anchor))
 
 
 def retract_hidden(weights: Weights) -> Weights:

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...models.checks import unknown
+from ...models.linearised import Linearised
 from ...models.network import Weights
 from ...models.polar import Polar, layer_norms, normalise, retract
 from ...models.problem import Problem, data_loss
@@ -92,6 +93,19 @@ def of_top(
     """Data loss, and decay of the top layer; that of unit layers is constant."""
     held = _held(frozen, weights)
     return _data(problem, held, sample_weights) + problem.decay * jnp.sum(held[-1] ** 2)
+
+
+def of_linearised(
+    decay: str,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    position: Linearised,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """Data loss of the expansion, and decay of the moving weights."""
+    held = Linearised(_held(frozen, position.weights), position.anchor)
+    penalty = _penalty(decay, layer_norms(held.weights) ** 2)
+    return data_loss(problem, held, sample_weights) + problem.decay * penalty
 
 
 def _data(problem: Problem, weights: Weights, sample_weights: SampleWeights) -> Float[Array, ""]:

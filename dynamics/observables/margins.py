@@ -13,34 +13,34 @@ from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float
 
 from ...models.checks import refusal
-from ...models.polar import Polar
 from ...models.problem import Problem
 from ...models.targets import classes_of, encoding_of
+from ...models.views import View
 from .moments import mu
 
 
-def margins(problem: Problem, view: Polar) -> Float[Array, "samples"]:
+def margins(problem: Problem, view: View) -> Float[Array, "samples"]:
     """fbar_n of each training sample, ``[samples]``; positive where it is classified rightly."""
-    values = problem.network.apply(view.directions, problem.inputs)
+    values = view.evaluate(problem.network, problem.inputs)
     return _sign(view) * _margins(values, problem.targets)
 
 
-def least_margin(problem: Problem, view: Polar) -> Float[Array, ""]:
+def least_margin(problem: Problem, view: View) -> Float[Array, ""]:
     """The smallest margin: positive if and only if the network separates the training set."""
     return jnp.min(margins(problem, view))
 
 
-def train_error(problem: Problem, view: Polar) -> Float[Array, ""]:
+def train_error(problem: Problem, view: View) -> Float[Array, ""]:
     """Share of training samples whose margin is not positive."""
     return jnp.mean(margins(problem, view) <= 0)
 
 
-def separability(problem: Problem, view: Polar) -> Float[Array, ""]:
+def separability(problem: Problem, view: View) -> Float[Array, ""]:
     """1 where every margin is positive, else 0."""
     return least_margin(problem, view) > 0
 
 
-def average_separability(problem: Problem, view: Polar) -> Float[Array, ""]:
+def average_separability(problem: Problem, view: View) -> Float[Array, ""]:
     """1 where the mean margin mu is positive, else 0. Source: [Dyn] section 3.5."""
     return _sign(view) * mu(problem, view) > 0
 
@@ -72,13 +72,13 @@ def _error(
     inputs: Float[Array, "samples ..."],
     targets: Float[Array, "samples ..."],
     problem: Problem,
-    view: Polar,
+    view: View,
 ) -> Float[Array, ""]:
-    values = problem.network.apply(view.directions, inputs)
+    values = view.evaluate(problem.network, inputs)
     return jnp.mean(_sign(view) * _margins(values, targets) <= 0)
 
 
-def _sign(view: Polar) -> Float[Array, ""]:
+def _sign(view: View) -> Float[Array, ""]:
     """The sign of rho, which a run from small rho may cross: the classifier is rho f_V."""
     return jnp.where(view.rho < 0, -1.0, 1.0).astype(view.rho.dtype)
 

@@ -21,13 +21,13 @@ from jaxtyping import Array, Float
 
 from ...models import losses
 from ...models.checks import refusal
-from ...models.polar import Polar
 from ...models.problem import Problem, data_loss, objective
+from ...models.views import View
 
 
-def normalised_outputs(problem: Problem, view: Polar) -> Float[Array, "samples outputs"]:
+def normalised_outputs(problem: Problem, view: View) -> Float[Array, "samples outputs"]:
     """f_V(x_n) as ``[samples, outputs]``, one column for a scalar network."""
-    values = problem.network.apply(view.directions, problem.inputs)
+    values = view.evaluate(problem.network, problem.inputs)
     return values.reshape(values.shape[0], -1)
 
 
@@ -36,7 +36,7 @@ def targets(problem: Problem) -> Float[Array, "samples outputs"]:
     return problem.targets.reshape(problem.targets.shape[0], -1)
 
 
-def loss(problem: Problem, view: Polar) -> Float[Array, ""]:
+def loss(problem: Problem, view: View) -> Float[Array, ""]:
     """Mean loss plus decay times rho squared.
 
     Under a normalisation that penalises each layer it is not what descends; nor are `rho_eq` and
@@ -45,23 +45,23 @@ def loss(problem: Problem, view: Polar) -> Float[Array, ""]:
     return objective(problem, view)
 
 
-def unregularised_loss(problem: Problem, view: Polar) -> Float[Array, ""]:
+def unregularised_loss(problem: Problem, view: View) -> Float[Array, ""]:
     """Mean loss over the samples, without decay."""
     return data_loss(problem, view)
 
 
-def rho(problem: Problem, view: Polar) -> Float[Array, ""]:
+def rho(problem: Problem, view: View) -> Float[Array, ""]:
     """The radius."""
     del problem
     return view.rho
 
 
-def mu(problem: Problem, view: Polar) -> Float[Array, ""]:
+def mu(problem: Problem, view: View) -> Float[Array, ""]:
     """Mean margin mu = mean <f_n, y_n>."""
     return jnp.mean(jnp.sum(normalised_outputs(problem, view) * targets(problem), axis=1))
 
 
-def second_moment(problem: Problem, view: Polar) -> Float[Array, ""]:
+def second_moment(problem: Problem, view: View) -> Float[Array, ""]:
     """M = mean |f_n|^2."""
     return jnp.mean(jnp.sum(normalised_outputs(problem, view) ** 2, axis=1))
 
@@ -71,19 +71,19 @@ def target_moment(problem: Problem) -> Float[Array, ""]:
     return jnp.mean(jnp.sum(targets(problem) ** 2, axis=1))
 
 
-def variance(problem: Problem, view: Polar) -> Float[Array, ""]:
+def variance(problem: Problem, view: View) -> Float[Array, ""]:
     """sigma^2 = M - mu^2 / S, computed as a mean of squares so that it cannot be negative."""
     shift = mu(problem, view) / target_moment(problem)
     deviations = normalised_outputs(problem, view) - shift * targets(problem)
     return jnp.mean(jnp.sum(deviations**2, axis=1))
 
 
-def sigma(problem: Problem, view: Polar) -> Float[Array, ""]:
+def sigma(problem: Problem, view: View) -> Float[Array, ""]:
     """Spread of the margins, the square root of `variance`."""
     return jnp.sqrt(variance(problem, view))
 
 
-def rho_eq(problem: Problem, view: Polar) -> Float[Array, ""]:
+def rho_eq(problem: Problem, view: View) -> Float[Array, ""]:
     """Where rho would rest if the directions stayed: mu / (M + lambda). Source: [Dyn] (7).
 
     Raises:
@@ -93,7 +93,7 @@ def rho_eq(problem: Problem, view: Polar) -> Float[Array, ""]:
     return mu(problem, view) / (second_moment(problem, view) + problem.decay)
 
 
-def gap(problem: Problem, view: Polar) -> Float[Array, ""]:
+def gap(problem: Problem, view: View) -> Float[Array, ""]:
     """Gap to interpolation at the equilibrium of rho, S - rho_eq mu, which equals the loss there.
 
     For targets +-1 it is (sigma^2 + lambda) / (mu^2 + sigma^2 + lambda). Source: [Dyn] (8).
@@ -105,7 +105,7 @@ def gap(problem: Problem, view: Polar) -> Float[Array, ""]:
     return target_moment(problem) - rho_eq(problem, view) * mu(problem, view)
 
 
-def loss_parts(problem: Problem, view: Polar) -> dict[str, Float[Array, ""]]:
+def loss_parts(problem: Problem, view: View) -> dict[str, Float[Array, ""]]:
     """The square loss's parts, which add up to it.
 
     Returns:

@@ -18,7 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ... import dynamics, models
-from ...dynamics.flow import Integration
+from ...dynamics.flows.build import Integration
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
 from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, house_style

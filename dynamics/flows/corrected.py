@@ -25,13 +25,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
-from ..models.binding import bind
-from ..models.checks import is_traced, refusal
-from ..models.problem import Problem, take
-from .flow import Integration, build
+from ...models.binding import bind
+from ...models.checks import is_traced, refusal
+from ...models.problem import Problem, take
+from ..normalisation import Normalisation, prepare, sphere
+from ..types import Dynamics
+from .build import Integration, build
 from .motion import Motion
-from .normalisation import Normalisation, prepare, sphere
-from .types import Dynamics
 
 
 def corrected_flow(

@@ -28,15 +28,15 @@ from typing import NamedTuple, Unpack
 import jax
 from jaxtyping import Array, ArrayLike, PyTree
 
-from ..models.binding import bind
-from ..models.checks import refusal, unknown
-from ..models.polar import Polar
-from ..models.problem import Problem
+from ...models.binding import bind
+from ...models.checks import refusal, unknown
+from ...models.problem import Problem
+from ...models.views import View
+from ..normalisation import Normalisation, Start, field, sphere
+from ..types import Dynamics
+from .build import Integration, build
 from .corrected import inertia, rates
-from .flow import Integration, build
 from .motion import Motion
-from .normalisation import Normalisation, Start, field, sphere
-from .types import Dynamics
 
 STARTS = ("slow", "slower", "rest")
 
@@ -123,7 +123,7 @@ def _prepare(
     return Moving(here, normalisation.project(here, corrected))
 
 
-def _view(normalisation: Normalisation, moving: Moving) -> Polar:
+def _view(normalisation: Normalisation, moving: Moving) -> View:
     return normalisation.view(moving.position)
 
 

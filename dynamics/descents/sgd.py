@@ -5,18 +5,18 @@
 with g the gradient over all samples or over a batch. One step takes eta / (1 - momentum) units of
 time, so that both follow the gradient flow to first order in eta.
 
-Source: [Dyn] (46), with corrected signs (`dynamics.constrained`).
+Source: [Dyn] (46), with corrected signs (`dynamics.descents.constrained`).
 """
 
 import optax
 from jaxtyping import ArrayLike
 
-from ..models.problem import Problem
+from ...models.problem import Problem
+from ..normalisation import Normalisation
+from ..types import Dynamics
 from .batches import Batches, choose
 from .clock import Schedule
 from .descent import descent
-from .normalisation import Normalisation
-from .types import Dynamics
 
 
 def gradient_descent(

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ..models.checks import is_traced, refusal
+from ...models.checks import is_traced, refusal
 
 Schedule = Callable[[Array], Array]
 """``schedule(step) -> learning rate``, as optax makes them."""

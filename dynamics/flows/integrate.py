@@ -22,10 +22,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
+from ..types import State, Status
 from .motion import FlowParameters, RungeKutta
 from .sharpness import Field
 from .step_floor import Curvature, Limits, again, aged, evaluations, first, forced, is_due
-from .types import State, Status
 
 
 class Counts(NamedTuple):

@@ -20,12 +20,12 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import ArrayLike
 
-from ..models.checks import is_traced, refusal
-from ..models.problem import Problem
+from ...models.checks import is_traced, refusal
+from ...models.problem import Problem
+from ..normalisation import Normalisation
+from ..types import Dynamics
 from .batches import gaussian_weights
 from .descent import descent
-from .normalisation import Normalisation
-from .types import Dynamics
 
 
 def diffusion(

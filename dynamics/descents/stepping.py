@@ -1,7 +1,8 @@
 """The loop of a descent: whole steps, the epoch's order drawn once, nothing that looking changes.
 
 A run is an integer count of steps. The compiled loop over steps runs within a loop over epochs that
-draws each epoch's order; all randomness comes from the key and the counts (`dynamics.batches`).
+draws each epoch's order; all randomness comes from the key and the counts
+(`dynamics.descents.batches`).
 """
 
 from collections.abc import Callable
@@ -13,14 +14,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from ..models.checks import refusal
-from ..models.problem import Problem, take
+from ...models.checks import refusal
+from ...models.problem import Problem, take
+from ..normalisation import Normalisation
+from ..types import State, Status
 from . import batches as drawing
 from .batches import Batch, Batches
 from .clock import Schedule, Stop
 from .constrained import constrained
-from .normalisation import Normalisation
-from .types import State, Status
 
 
 class DescentParameters(eqx.Module):

@@ -9,25 +9,26 @@ holds |V_k| = 1. The flow dissipates: dLoss/dt = -rho'^2 - sum_k |V_k'|^2.
 
 Where rho comes to rest, rho = rho_eq = mu / (M + lambda).
 
-**Kinks.** A ReLU network's flow slides along activation boundaries; read `dynamics.integrate` for
-what the floor under the steps means. The default is Bosh3 at rtol 1e-4 with floor 0.25: about 12
-evaluations of the field per unit of time while the sharpness stays below 2, and 6 times the
-sharpness above, where stability rules the floor. Dopri5, Tsit5 and Dopri8 have large negative
-coefficients that throw stages across the kinks and bias rho by a percent: asking for them on a
-network with kinks warns. On smooth (linear) networks the default is Dopri5 without a floor.
+**Kinks.** A ReLU network's flow slides along activation boundaries; read
+`dynamics.flows.integrate` for what the floor under the steps means. The default is Bosh3 at rtol
+1e-4 with floor 0.25: about 12 evaluations of the field per unit of time while the sharpness stays
+below 2, and 6 times the sharpness above, where stability rules the floor. Dopri5, Tsit5 and Dopri8
+have large negative coefficients that throw stages across the kinks and bias rho by a percent:
+asking for them on a network with kinks warns. On smooth (linear) networks the default is Dopri5
+without a floor.
 
 Source: [Dyn] (2)-(7); the printed last forms of (4) and (5) have f_n where fbar_n is meant.
 """
 
 from jaxtyping import Array, ArrayLike, PyTree
 
-from ..models.binding import bind
-from ..models.polar import Polar
-from ..models.problem import Problem
-from .flow import build
+from ...models.binding import bind
+from ...models.polar import Polar
+from ...models.problem import Problem
+from ..normalisation import Normalisation, field, prepare, sphere
+from ..types import Dynamics
+from .build import build
 from .motion import Motion, RungeKutta
-from .normalisation import Normalisation, field, prepare, sphere
-from .types import Dynamics
 
 
 def gradient_flow(

@@ -8,7 +8,7 @@ import diffrax
 import equinox as eqx
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..models.problem import Problem
+from ...models.problem import Problem
 
 RungeKutta = diffrax.AbstractERK | diffrax.Euler
 
@@ -21,7 +21,7 @@ class Motion:
         name: How the flow is called in tables and pictures.
         field: ``field(problem, settings, position) -> velocity``, per unit of time.
         prepare: ``prepare(problem, settings, start) -> position``.
-        view: ``view(position) -> Polar``.
+        view: ``view(position) -> View``.
         retract: ``retract(position) -> position``.
     """
 

@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
 
-from ..models.binding import bind
-from ..models.checks import is_traced, refusal, unknown
-from ..models.targets import classes_of
+from ...models.binding import bind
+from ...models.checks import is_traced, refusal, unknown
+from ...models.targets import classes_of
 
 EPOCH_STREAM, STEP_STREAM, LABEL_STREAM = 0, 1, 2
 

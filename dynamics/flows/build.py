@@ -2,8 +2,8 @@
 
 A `Motion` says what a flow is: its field, how a start becomes a position, how positions are seen
 and brought back to where they must lie. `build` joins it with a solver, tolerances and the floor
-under the steps (`dynamics.integrate`) to a `Dynamics`. Every flow of the project is built here:
-`dynamics.gradient_flow`, `dynamics.corrected_flow`, `dynamics.second_order_flow`.
+under the steps (`dynamics.flows.integrate`) to a `Dynamics`. Every flow of the project is built
+here: `dynamics.gradient_flow`, `dynamics.corrected_flow`, `dynamics.second_order_flow`.
 """
 
 import warnings
@@ -15,12 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from ..models.checks import is_traced, refusal
-from ..models.problem import Problem
+from ...models.checks import is_traced, refusal
+from ...models.problem import Problem
+from ..types import Dynamics
 from . import integrate
 from .motion import FlowParameters, Motion, RungeKutta
 from .step_floor import STABLE_FRACTION
-from .types import Dynamics
 
 DEFAULT_FLOOR = 0.25
 

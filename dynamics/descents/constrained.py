@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import PyTree
 
-from ..models.checks import refusal
-from .normalisation import Normalisation, sphere
+from ...models.checks import refusal
+from ..normalisation import Normalisation, sphere
 
 
 def on_spheres(optimiser: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -8,7 +8,7 @@ leaves: changing them compiles nothing.
 learning_rate / (1 - momentum), so that gradient descent follows the gradient flow to first order
 (see `dynamics.types`). Adam and others take learning_rate by convention.
 
-Source: [Dyn] (46) and section 6.1, with corrected signs (`dynamics.constrained`).
+Source: [Dyn] (46) and section 6.1, with corrected signs (`dynamics.descents.constrained`).
 """
 
 from collections.abc import Callable
@@ -19,16 +19,16 @@ import numpy as np
 import optax
 from jaxtyping import ArrayLike, Float
 
-from ..models.binding import bind
-from ..models.checks import is_traced, refusal
-from ..models.problem import Problem
+from ...models.binding import bind
+from ...models.checks import is_traced, refusal
+from ...models.problem import Problem
+from ..normalisation import Normalisation, sphere
+from ..types import Dynamics
 from . import batches as drawing
 from . import stepping
 from .batches import Batches
 from .clock import Clock, Schedule, Stop, stops, times_of_steps
-from .normalisation import Normalisation, sphere
 from .stepping import DescentMemory, DescentParameters
-from .types import Dynamics
 
 
 def descent(

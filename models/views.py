@@ -1,0 +1,28 @@
+"""What observables see of a moving network, whatever its coordinates: a view.
+
+`Polar` is one: a radius and unit directions, whose function is rho f_V. `Linearised` is another.
+Whoever wants a function's values asks the view, so that one observable serves all of them.
+"""
+
+from typing import Protocol
+
+from jaxtyping import Array, Float
+
+from .network import Network, Weights
+
+
+class View(Protocol):
+    """A point of weight space as rho times a normalised network."""
+
+    @property
+    def rho(self) -> Float[Array, ""]:
+        """The radius."""
+
+    @property
+    def directions(self) -> Weights:
+        """Each layer with unit Frobenius norm."""
+
+    def evaluate(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """Outputs f_V(x_n) of the normalised network: ``[samples]`` or ``[samples, outputs]``."""
