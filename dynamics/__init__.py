@@ -11,7 +11,9 @@ the running sum of the learning rates. Everything here is pure: no files, no pri
 """
 
 from . import normalisation, observables, reduced
+from .alternation import Alternation, alternation, sign_changes
 from .compare import Comparison, compare
+from .continuation import Equilibria, LeastLoss, continuation, least_loss
 from .descents import (
     batches,
     constrained,
@@ -25,10 +27,12 @@ from .descents import (
 from .ensemble import ensemble, placement
 from .flows import SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
+from .minimise import Minimum, Outcome, minimise
 from .observables import error_on
 from .observe import Observe, observe
 from .orders import Order, orders
 from .restart import Attempts, simulate_with_restarts
+from .reverse import endpoint
 from .simulate import simulate
 from .stated_error import StatedError, coarser, ensemble_with_error, simulate_with_error
 from .stopping import Condition, at_rest, best, separated
@@ -37,33 +41,43 @@ from .types import Dynamics, State, Status, replace
 
 __all__ = [
     "SSP43",
+    "Alternation",
     "Attempts",
     "Comparison",
     "Condition",
     "Dynamics",
+    "Equilibria",
+    "LeastLoss",
+    "Minimum",
     "Moving",
     "Observe",
     "Order",
+    "Outcome",
     "State",
     "StatedError",
     "Status",
     "Trajectory",
+    "alternation",
     "at_rest",
     "batches",
     "best",
     "coarser",
     "compare",
     "constrained",
+    "continuation",
     "corrected_flow",
     "descent",
     "diffusion",
+    "endpoint",
     "ensemble",
     "ensemble_with_error",
     "error_on",
     "first_time",
     "gradient_descent",
     "gradient_flow",
+    "least_loss",
     "member",
+    "minimise",
     "normalisation",
     "observables",
     "observe",
@@ -75,6 +89,7 @@ __all__ = [
     "second_order_flow",
     "separated",
     "sgd",
+    "sign_changes",
     "simulate",
     "simulate_with_error",
     "simulate_with_restarts",

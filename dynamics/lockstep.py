@@ -59,6 +59,7 @@ def together(members: dict[str, Dynamics]) -> Dynamics:
         init=_init,
         advance=_advance,
         view=_same,
+        step=None,
         stops=_stops,
         statistics=_statistics,
         carries=dict,

@@ -90,6 +90,8 @@ class Dynamics(eqx.Module):
         advance: ``advance(parameters, state, until) -> State``; called again, it goes on.
             ``until`` is one entry of what ``stops`` makes of times.
         view: ``view(position)``, what observables see: a `models.View`, mostly a `Polar`.
+        step: ``step(parameters, state) -> State``, one step of its own, None where it has none;
+            what `dynamics.endpoint` repeats.
         stops: ``stops(parameters, times[..., T]) -> (stops, times reached)``, before compilation.
         statistics: ``statistics(state) -> dict`` of counts.
         carries: The type of its states' memory.
@@ -100,6 +102,7 @@ class Dynamics(eqx.Module):
     init: Callable[[PyTree, PyTree, Key[Array, ""] | None], State] = eqx.field(static=True)
     advance: Callable[[PyTree, State, PyTree], State] = eqx.field(static=True)
     view: Callable[[PyTree], Any] = eqx.field(static=True)
+    step: Callable[[PyTree, State], State] | None = eqx.field(static=True)
     stops: Callable[[PyTree, Any], tuple[PyTree, Any]] = eqx.field(static=True)
     statistics: Callable[[State], dict[str, Any]] = eqx.field(static=True)
     carries: type = eqx.field(static=True)

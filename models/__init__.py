@@ -9,25 +9,40 @@ Everything here is pure: no files, no printing, no clock, no global flags.
 
 from . import activations, losses, tasks
 from .activations import Activation, leaky_relu, linear, relu, smoothed_relu
+from .batch_norm import BatchNorm, TrackedPolar
 from .initialisations import Initialisation, gaussian, lecun, orthogonal
 from .inputs import append_constant, input_norms, scale_inputs
 from .linearised import Linearised
 from .losses import Loss
 from .mlp import deep_linear, mlp
-from .network import Network, Weights
-from .polar import Polar, layer_norms, normalise, project, retract, to_polar, to_weights
+from .network import Network, Statistics, Weights
+from .polar import (
+    LayerPolar,
+    Polar,
+    layer_norms,
+    normalise,
+    project,
+    retract,
+    to_layers,
+    to_polar,
+    to_weights,
+)
 from .problem import Problem, data_loss, decay_from_weight_decay, objective, outputs, take
 from .targets import classes_of, encode, encoding_of
 from .views import View
 
 __all__ = [
     "Activation",
+    "BatchNorm",
     "Initialisation",
+    "LayerPolar",
     "Linearised",
     "Loss",
     "Network",
     "Polar",
     "Problem",
+    "Statistics",
+    "TrackedPolar",
     "View",
     "Weights",
     "activations",
@@ -57,6 +72,7 @@ __all__ = [
     "smoothed_relu",
     "take",
     "tasks",
+    "to_layers",
     "to_polar",
     "to_weights",
 ]

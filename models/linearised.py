@@ -32,9 +32,14 @@ class Linearised(NamedTuple):
     anchor: Weights
 
     @property
+    def radii(self) -> Float[Array, "layers"]:
+        """The norms of the moving layers."""
+        return layer_norms(self.weights)
+
+    @property
     def rho(self) -> Float[Array, ""]:
         """The product of the norms of the moving layers."""
-        return jnp.prod(layer_norms(self.weights))
+        return jnp.prod(self.radii)
 
     @property
     def directions(self) -> Weights:
@@ -50,3 +55,9 @@ class Linearised(NamedTuple):
             lambda weights: network.apply(weights, inputs), (self.anchor,), (displacement,)
         )
         return (here + change) / self.rho
+
+    def predict(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """As `evaluate`."""
+        return self.evaluate(network, inputs)

@@ -16,6 +16,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from .checks import is_traced, refusal
 from .network import Network, Weights
+from .views import View
 
 
 class Polar(NamedTuple):
@@ -35,6 +36,48 @@ class Polar(NamedTuple):
         """Outputs f_V(x_n) of the normalised network; what it computes is rho times these."""
         return network.apply(self.directions, inputs)
 
+    def predict(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """As `evaluate`: on a network with batch norm by the statistics of these very inputs."""
+        return self.evaluate(network, inputs)
+
+    @property
+    def radii(self) -> Float[Array, "layers"]:
+        """The radius shared equally, rho^(1/L); the last layer carries a negative rho's sign."""
+        count = len(self.directions)
+        share = jnp.abs(self.rho) ** (1.0 / count)
+        return jnp.full(count, share).at[-1].multiply(jnp.sign(self.rho))
+
+
+class LayerPolar(NamedTuple):
+    """Weights as each layer's own radius rho_k and unit direction; rho is the radii's product.
+
+    Attributes:
+        radii: ``[layers]``.
+        directions: Like `Weights`, each layer of unit Frobenius norm.
+    """
+
+    radii: Float[Array, "layers"]
+    directions: Weights
+
+    @property
+    def rho(self) -> Float[Array, ""]:
+        """The product of the radii."""
+        return jnp.prod(self.radii)
+
+    def evaluate(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """Outputs f_V(x_n) of the normalised network, as those of `Polar`."""
+        return Polar(self.rho, self.directions).evaluate(network, inputs)
+
+    def predict(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """As `evaluate`."""
+        return self.evaluate(network, inputs)
+
 
 def layer_norms(weights: Weights) -> Float[Array, "layers"]:
     """Frobenius norm of each layer."""
@@ -48,6 +91,10 @@ def normalise(weights: Weights) -> Weights:
 
 def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
     """Polar coordinates of weights.
+
+    With batch norm rho is the top layer's norm, not the product (`models.batch_norm`), and weights
+    alone do not tell: say ``rho=jnp.linalg.norm(weights[-1])`` there, or start from the weights
+    themselves, which every dynamics reads as its network does.
 
     Args:
         weights: One array per layer, none of them zero.
@@ -76,16 +123,20 @@ def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
     return Polar(radius, normalise(layers))
 
 
-def to_weights(polar: Polar) -> Weights:
-    """Weights of the same function with the radius shared equally: W_k = rho^(1/L) V_k.
+def to_weights(view: View) -> Weights:
+    """Weights of the same function, W_k = rho_k V_k.
 
-    A polar point says nothing of the single norms rho_k; equal norms are the ones that the
-    un-normalised flow keeps. A negative rho, which discrete steps can reach, is carried by the
-    last layer's sign.
+    A polar point says nothing of the single radii rho_k, and shares rho equally; equal radii are
+    the ones that the un-normalised flow keeps. A negative rho, which discrete steps can reach, is
+    carried by the last layer's sign.
     """
-    share = jnp.abs(polar.rho) ** (1.0 / len(polar.directions))
-    *hidden, last = (share * layer for layer in polar.directions)
-    return (*hidden, jnp.sign(polar.rho) * last)
+    pairs = zip(view.radii, view.directions, strict=True)
+    return tuple(radius * direction for radius, direction in pairs)
+
+
+def to_layers(weights: Weights) -> LayerPolar:
+    """Each layer's own radius and direction."""
+    return LayerPolar(layer_norms(weights), normalise(weights))
 
 
 def project(directions: Weights, vectors: Weights) -> Weights:

@@ -73,7 +73,7 @@ def sgd_of(problem):
 
 
 def diffusion_of(problem):
-    step, samples = 0.02, len(problem.targets)
+    step, samples = 0.05, len(problem.targets)
     made = dynamics.diffusion(problem, RATE, batch_size=BATCH, step=step, normalisation=HELD)
     share = (samples - BATCH) / (samples - 1)
     return made, step, RATE * share / (BATCH * step)
@@ -112,9 +112,62 @@ def test_label_noise_averages_to_the_clean_gradient(problem, start):
     np.testing.assert_allclose(np.mean(rhos), exact, rtol=0, atol=Z * np.sqrt(variance / MEMBERS))
 
 
+def one_step(problem, start, noise):
+    """Where many members are after one step of the diffusion, as rows (rho, V_1, V_2)."""
+    steps = dynamics.diffusion(problem, RATE, batch_size=BATCH, step=1e-4, noise=noise)
+    starts = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (MEMBERS, *leaf.shape)), start)
+    ran = dynamics.ensemble(
+        steps, starts, times=[1e-4], observe=dynamics.observe("rho", view=lambda _, view: view),
+        key=jax.random.key(11), batching="vmap",
+    )  # fmt: skip
+    leaves = jax.tree.leaves(jax.tree.map(lambda leaf: leaf[:, 0], ran["view"]))
+    return np.concatenate([np.asarray(leaf).reshape(MEMBERS, -1) for leaf in leaves], axis=1)
+
+
+def test_isotropic_noise_has_the_same_trace_spread_evenly(problem, start):
+    """Covariances of one small step: equal traces, and one is a multiple of the tangent space's."""
+    rough, even = (
+        np.cov(one_step(problem, start, noise).T) for noise in ("anisotropic", "isotropic")
+    )
+    np.testing.assert_allclose(np.trace(even), np.trace(rough), rtol=0.05)
+    free = len(even) - 2  # rho, and each direction less its radius
+    values = np.sort(np.linalg.eigvalsh(even))[::-1] * free / np.trace(even)
+    np.testing.assert_allclose(values[:free], 1, rtol=0, atol=0.15)
+    np.testing.assert_allclose(values[free:], 0, rtol=0, atol=1e-3)
+    assert np.linalg.eigvalsh(rough)[-1] * free > 3 * np.trace(rough)
+
+
+def test_isotropic_noise_leaves_frozen_layers_alone(problem, start):
+    steps = dynamics.diffusion(
+        problem, RATE, batch_size=BATCH, step=0.02, noise="isotropic", normalisation=HELD
+    )
+    ran = dynamics.simulate(steps, start, times=[0.4], key=jax.random.key(0))
+    for ours, before in zip(ran.final.position.directions, start.directions, strict=True):
+        np.testing.assert_allclose(ours, before, rtol=0, atol=1e-14)
+    assert abs(float(ran["rho"][0] - start.rho)) > 1e-6
+
+
+def test_label_noise_drifts_along_interpolators_like_a_decay():
+    """f = u v x at x = y = 1: u^2 - v^2 decays as exp(-4 eta s^2 t), [M112] appendix E.1.
+
+    The extra penalty is (eta s^2 / B) mean |grad f|^2 = eta s^2 (u^2 + v^2), a layer decay.
+    """
+    network = models.deep_linear((1, 1, 1))
+    toy = models.Problem(network, jnp.ones((1, 1)), jnp.ones(1))
+    begin, rate, deviation, time = (2.0, 0.5), 0.01, 0.7, 60.0
+    weights = tuple(jnp.full((1000, 1, 1), value) for value in begin)
+    steps = dynamics.sgd(toy, rate, batch_size=1, label_noise=deviation, normalisation=kinds.free())
+    ran = dynamics.ensemble(steps, weights, times=[time], key=jax.random.key(3), batching="vmap")
+    u, v = (np.asarray(layer)[:, 0, 0] for layer in ran.final.position)
+    exact = (begin[0] ** 2 - begin[1] ** 2) * np.exp(-4 * rate * deviation**2 * time)
+    np.testing.assert_allclose(np.mean(u**2 - v**2), exact, rtol=0.1)
+    assert exact < 0.5 * (begin[0] ** 2 - begin[1] ** 2)
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        ({"batch_size": 3, "step": 0.1, "noise": "white"}, "noise"),
         ({"batch_size": 13, "step": 0.1}, r"batch size in 1\.\.12"),
         ({"batch_size": 3, "step": 0.0}, "positive learning rate and step"),
     ],

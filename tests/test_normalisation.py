@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from references import DEEP_RELU
+from references import problem as reference_problem
 from rhoflow import dynamics, models
 from rhoflow.dynamics import normalisation as kinds
 
@@ -69,6 +71,40 @@ def test_the_certificate_stays_constant_along_the_flow(name, problem, weights):
     end = kind.certificate(problem, jnp.asarray(DURATION), ran.final.position)
     np.testing.assert_allclose(end, begin, rtol=SOLVER, atol=SOLVER)
     assert abs(float(ran["rho"][1] - ran["rho"][0])) > 1e-3
+
+
+@EACH
+def test_in_single_precision_the_certificate_holds_to_1e_minus_4(name, problem, weights):
+    kind = ALL[name]
+    single = models.Problem(
+        problem.network, problem.inputs.astype(np.float32), problem.targets, decay=0.05
+    )
+    start = jax.tree.map(lambda leaf: leaf.astype(np.float32), unequal(kind, weights))
+    flow = dynamics.gradient_flow(single, normalisation=kind, rtol=1e-5, atol=1e-7)
+    own = start if isinstance(start, models.Polar) else tuple(map(np.float32, weights))
+    end = dynamics.simulate(flow, own, times=[DURATION]).final.position
+    assert all(leaf.dtype == np.float32 for leaf in jax.tree.leaves(end))
+    begin = kind.certificate(single, jnp.asarray(0.0, np.float32), kind.retract(start))
+    after = kind.certificate(single, jnp.asarray(DURATION, np.float32), end)
+    np.testing.assert_allclose(after, begin, rtol=1e-4, atol=1e-4 * float(jnp.max(jnp.abs(begin))))
+
+
+@pytest.mark.parametrize("name", ["free", "product decay", "layerwise", "weight norm"])
+def test_on_a_relu_network_the_certificate_is_kept_to_first_order_in_the_step(name):
+    """Kinks take RK4's order: 1e-4 at steps of 1e-2, and halving the step halves the error."""
+    kind = ALL[name]
+    relu = reference_problem(DEEP_RELU)
+    drawn = DEEP_RELU.init(jax.random.key(2))
+    uneven = tuple(scale * layer for scale, layer in zip((0.7, 1.1, 1.6), drawn, strict=True))
+    begin = kind.certificate(relu, jnp.asarray(0.0), kind.prepare(uneven))
+    errors = []
+    for step in (1e-2, 2.5e-3):
+        flow = dynamics.gradient_flow(relu, normalisation=kind, solver=dynamics.SSP43(), step=step)
+        end = dynamics.simulate(flow, uneven, times=[DURATION]).final.position
+        after = kind.certificate(relu, jnp.asarray(DURATION), end)
+        errors.append(float(jnp.max(jnp.abs(after - begin))) / float(jnp.max(jnp.abs(begin))))
+    assert errors[0] < 1e-4
+    assert errors[1] < 0.5 * errors[0] + 1e-10
 
 
 @EACH

@@ -21,14 +21,21 @@ from ...models.binding import bind
 from ...models.checks import is_traced, refusal, unknown
 from ...models.targets import classes_of
 
-EPOCH_STREAM, STEP_STREAM, LABEL_STREAM = 0, 1, 2
+EPOCH_STREAM, STEP_STREAM, LABEL_STREAM, TURN_STREAM = 0, 1, 2, 3
 
 
 class Batch(NamedTuple):
-    """What one step sees: some samples, or all with weights of mean one; None where all alike."""
+    """What one step sees.
+
+    Attributes:
+        indices: Some of the samples, or None for all.
+        weights: Their weights, of mean one, or None where all count alike.
+        turn: A key by which the weights' noise is turned to a random direction, or None.
+    """
 
     indices: Int[Array, "batch"] | None = None
     weights: Float[Array, "samples"] | None = None
+    turn: Key[Array, ""] | None = None
 
 
 class Batches(eqx.Module):
@@ -164,7 +171,7 @@ def random_weights(samples: int, variance: float = 1.0) -> Batches:
     )
 
 
-def gaussian_weights(samples: int, variance: ArrayLike) -> Batches:
+def gaussian_weights(samples: int, variance: ArrayLike, *, isotropic: bool = False) -> Batches:
     """All samples at every step, with weights 1 + xi_n - mean(xi), xi_n Gaussian.
 
     The gradient of such a loss is the mean gradient plus noise with the covariance of the
@@ -173,10 +180,11 @@ def gaussian_weights(samples: int, variance: ArrayLike) -> Batches:
     Args:
         samples: Number of training samples.
         variance: Of xi_n; weights may be negative.
+        isotropic: Whether each draw of the noise keeps its length and is turned to a random
+            direction: the same trace, spread evenly over all coordinates.
     """
-    return Batches(
-        jnp.asarray(variance), _no_order, bind(_gaussian_weights, samples), 1, samples=samples
-    )
+    pick = bind(_gaussian_weights, samples, isotropic)
+    return Batches(jnp.asarray(variance), _no_order, pick, 1, samples=samples)
 
 
 def choose(
@@ -268,8 +276,9 @@ def _gamma_weights(
 
 
 def _gaussian_weights(
-    samples: int, data: Array, order: Any, key: Key[Array, ""], step: Array
+    samples: int, isotropic: bool, data: Array, order: Any, key: Key[Array, ""], step: Array
 ) -> Batch:
     del order
     draws = jax.random.normal(stream(key, STEP_STREAM, step), (samples,), data.dtype)
-    return Batch(weights=1 + jnp.sqrt(data) * (draws - jnp.mean(draws)))
+    turn = stream(key, TURN_STREAM, step) if isotropic else None
+    return Batch(weights=1 + jnp.sqrt(data) * (draws - jnp.mean(draws)), turn=turn)

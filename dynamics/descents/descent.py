@@ -22,10 +22,11 @@ from jaxtyping import ArrayLike, Float
 from ...models.binding import bind
 from ...models.checks import is_traced, refusal
 from ...models.problem import Problem
-from ..normalisation import Normalisation, sphere
+from ..normalisation import Normalisation, fitting
 from ..types import Dynamics
 from . import batches as drawing
 from . import stepping
+from .averaging import averaging
 from .batches import Batches
 from .clock import Clock, Schedule, Stop, stops, times_of_steps
 from .stepping import DescentMemory, DescentParameters
@@ -65,9 +66,10 @@ def descent(
         A dynamics with statistics ``steps``.
 
     Raises:
-        ValueError: If the rate is negative or a momentum is outside [0, 1).
+        ValueError: If the rate is negative, a momentum is outside [0, 1), or the normalisation
+            does not fit the network.
     """
-    chosen = normalisation or sphere()
+    chosen = fitting(problem, normalisation)
     schedule = learning_rate if callable(learning_rate) else None
     rate = 1.0 if callable(learning_rate) else learning_rate
     _check_rate(rate)
@@ -86,7 +88,7 @@ def descent(
         label_noise=None if label_noise is None else jnp.asarray(label_noise, dtype),
         hyperparameters={k: jnp.asarray(v, dtype) for k, v in numbers.items()},
         batches=drawn,
-        optimiser=bind(_with_options, optimiser, tuple(sorted(options.items()))),
+        optimiser=bind(_with_options, averaging(chosen, optimiser), tuple(sorted(options.items()))),
         normalisation=chosen,
         schedule=schedule,
         warm=warm,
@@ -97,6 +99,7 @@ def descent(
         init=stepping.init,
         advance=stepping.advance,
         view=chosen.view,
+        step=stepping.step,
         stops=_stops,
         statistics=stepping.statistics,
         carries=DescentMemory,

@@ -10,6 +10,10 @@ has a gradient with just that covariance. An Euler-Maruyama step of length dt is
 gradient descent of rate dt on weighted samples, with Var xi = eta c N / (B dt), and everything that
 holds for descent (resuming, ensembles, normalisations) holds here.
 
+The noise of SGD is *anisotropic*, large where samples disagree. ``noise="isotropic"`` has the same
+trace, spread evenly over all coordinates, for comparison: each draw keeps its length and is turned
+to a random direction.
+
 With the directions held fixed, rho has the mean rho_eq and, for small eta, the variance
 eta S c / (2 h B), S the variance over samples of 2 l_n fbar_n and h = 2 (M + lambda).
 
@@ -20,12 +24,14 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import ArrayLike
 
-from ...models.checks import is_traced, refusal
+from ...models.checks import is_traced, refusal, unknown
 from ...models.problem import Problem
-from ..normalisation import Normalisation
+from ..normalisation import Normalisation, samples_apart
 from ..types import Dynamics
 from .batches import gaussian_weights
 from .descent import descent
+
+NOISES = ("anisotropic", "isotropic")
 
 
 def diffusion(
@@ -35,6 +41,7 @@ def diffusion(
     batch_size: int,
     step: ArrayLike,
     replacement: bool = False,
+    noise: str = "anisotropic",
     normalisation: Normalisation | None = None,
 ) -> Dynamics:
     """The diffusion that follows SGD.
@@ -45,6 +52,7 @@ def diffusion(
         batch_size: B of the SGD.
         step: Length of an Euler-Maruyama step, in units of time; at most a fraction of 1 / h.
         replacement: Whether the SGD draws its batches with replacement.
+        noise: ``"anisotropic"``, as SGD makes it, or ``"isotropic"``, of the same trace.
         normalisation: Which coordinates move; the product of spheres unless given.
 
     Returns:
@@ -52,9 +60,13 @@ def diffusion(
         ``learning_rate`` is that step: to vary eta, build it anew.
 
     Raises:
-        ValueError: If the batch size is not in 1..samples, or rate or step are not positive.
+        ValueError: If the batch size is not in 1..samples, rate or step are not positive, or the
+            noise is unknown.
     """
+    samples_apart(problem, "diffusion")
     samples = problem.inputs.shape[0]
+    if noise not in NOISES:
+        raise unknown("noise", noise, NOISES)
     if not 1 <= batch_size <= samples:
         raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")
     if not is_traced((learning_rate, step)) and not (
@@ -65,8 +77,9 @@ def diffusion(
         )
     share = 1.0 if replacement else (samples - batch_size) / max(samples - 1, 1)
     variance = jnp.asarray(learning_rate) * share * samples / (batch_size * jnp.asarray(step))
+    drawn = gaussian_weights(
+        samples, variance.astype(problem.inputs.dtype), isotropic=noise == "isotropic"
+    )
     return descent(
-        problem, optax.sgd, step, name="diffusion",
-        batches=gaussian_weights(samples, variance.astype(problem.inputs.dtype)),
-        normalisation=normalisation,
-    )  # fmt: skip
+        problem, optax.sgd, step, name="diffusion", batches=drawn, normalisation=normalisation
+    )

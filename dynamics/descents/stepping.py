@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...models.checks import refusal
 from ...models.problem import Problem, take
@@ -117,6 +117,13 @@ def advance(parameters: DescentParameters, state: State, until: Stop) -> State:
     return State(time, position, memory, _status(position, memory, until, state.status))
 
 
+def step(parameters: DescentParameters, state: State) -> State:
+    """One step; its time is not counted, since only `advance` knows which stop it belongs to."""
+    memory = state.memory._replace(order=_order(parameters.batches, state.memory))
+    position, memory = _step(parameters, state.position, memory)
+    return state._replace(position=position, memory=memory)
+
+
 def _witness(position: PyTree) -> Float[Array, ""]:
     """A number that is lost one step after any other: the sum of the smallest array, cheaply."""
     return jnp.sum(min(jax.tree.leaves(position), key=lambda leaf: leaf.size))
@@ -158,7 +165,36 @@ def _gradients(
         noise = jax.random.normal(key, seen.targets.shape, seen.targets.dtype)
         noisy = seen.targets + parameters.label_noise * noise
         seen = eqx.tree_at(lambda whole: whole.targets, seen, noisy)
-    return jax.grad(parameters.normalisation.potential, argnums=1)(seen, position, batch.weights)
+    slope = jax.grad(parameters.normalisation.potential, argnums=1)
+    weighted = slope(seen, position, batch.weights)
+    if batch.turn is None:
+        return weighted
+    mean = slope(seen, position, None)
+    noise = jax.tree.map(jnp.subtract, weighted, mean)
+    turned = _turned(parameters.normalisation, position, noise, batch.turn)
+    return jax.tree.map(jnp.add, mean, turned)
+
+
+def _turned(
+    normalisation: Normalisation, position: PyTree, noise: PyTree, key: Key[Array, ""]
+) -> PyTree:
+    """A vector of the noise's length in a random direction of the space where positions move."""
+    leaves, shape = jax.tree.flatten(noise)
+    keys = jax.random.split(key, len(leaves))
+    draws = [
+        jnp.where(_moves(leaf), jax.random.normal(k, leaf.shape, leaf.dtype), 0)
+        for k, leaf in zip(keys, leaves, strict=True)
+    ]
+    tangent = normalisation.project(position, jax.tree.unflatten(shape, draws))
+    size = optax.tree.norm(normalisation.project(position, noise))
+    length = optax.tree.norm(tangent)
+    share = jnp.where(length > 0, size / jnp.where(length > 0, length, 1), 0)
+    return jax.tree.map(lambda leaf: share * leaf, tangent)
+
+
+def _moves(noise: Array) -> Bool[Array, "..."]:
+    """Which entries ever feel noise: not those of frozen layers, whose gradient is zero."""
+    return jnp.any(noise != 0) if noise.ndim > 1 else noise != 0
 
 
 def _status(

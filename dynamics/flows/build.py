@@ -4,10 +4,14 @@ A `Motion` says what a flow is: its field, how a start becomes a position, how p
 and brought back to where they must lie. `build` joins it with a solver, tolerances and the floor
 under the steps (`dynamics.flows.integrate`) to a `Dynamics`. Every flow of the project is built
 here: `dynamics.gradient_flow`, `dynamics.corrected_flow`, `dynamics.second_order_flow`.
+
+What is not given is `KINKED` or `SMOOTH`, by whether the field jumps. With kinks the tolerance is
+tight because it costs nothing: the floor bounds the work, and steps longer than the floor through
+a transient with kinks were its largest error (`docs/choosing-a-dynamics.md` has the numbers).
 """
 
 import warnings
-from typing import TypedDict
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import diffrax
 import jax
@@ -20,33 +24,40 @@ from ...models.problem import Problem
 from ..types import Dynamics
 from . import integrate
 from .motion import FlowParameters, Motion, RungeKutta
-from .step_floor import STABLE_FRACTION
-
-DEFAULT_FLOOR = 0.25
+from .ssp import SSP42
+from .step_floor import RESERVE, stability_interval
 
 
 class Integration(TypedDict, total=False):
     """How a flow is integrated; `dynamics.gradient_flow` explains each."""
 
     solver: RungeKutta | None
-    rtol: ArrayLike
-    atol: ArrayLike
+    rtol: ArrayLike | None
+    atol: ArrayLike | None
     floor: ArrayLike | str | None
     step: ArrayLike | None
     max_steps: int
+
+
+class Defaults(NamedTuple):
+    """How a flow is integrated unless one says otherwise."""
+
+    solver: RungeKutta
+    rtol: float
+    atol: float
+    floor: float | None
+
+
+KINKED = Defaults(SSP42(), rtol=1e-6, atol=1e-9, floor=0.4)
+SMOOTH = Defaults(diffrax.Dopri5(), rtol=1e-4, atol=1e-7, floor=None)
+MAX_STEPS = 10_000_000
 
 
 def build(
     problem: Problem,
     motion: Motion,
     settings: dict[str, Array],
-    *,
-    solver: RungeKutta | None = None,
-    rtol: ArrayLike = 1e-4,
-    atol: ArrayLike = 1e-7,
-    floor: ArrayLike | str | None = "auto",
-    step: ArrayLike | None = None,
-    max_steps: int = 10_000_000,
+    **integration: Unpack[Integration],
 ) -> Dynamics:
     """A flow as a dynamics.
 
@@ -54,38 +65,18 @@ def build(
         problem: What is learned.
         motion: What moves.
         settings: Numbers that the motion's field depends on, leaves.
-        solver: This and the following as in `dynamics.gradient_flow`.
-        rtol: Relative tolerance of a step.
-        atol: Absolute tolerance of a step.
-        floor: Smallest step, in units of time.
-        step: Fixed step, in units of time.
-        max_steps: Budget of steps.
+        **integration: See `dynamics.gradient_flow`.
 
     Raises:
         ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no
             error estimate and no step is fixed.
     """
-    stepper = solver or (diffrax.Dopri5() if problem.network.smooth else diffrax.Bosh3())
-    _check_solver(problem, stepper, fixed=step is not None)
-    lowest = None if step is not None else _floor(problem, floor)
-    dtype = problem.inputs.dtype
-    parameters = FlowParameters(
-        problem=problem,
-        rtol=_positive("rtol", rtol, dtype),
-        atol=_positive("atol", atol, dtype),
-        floor=None if lowest is None else _positive("floor", lowest, dtype),
-        stable=jnp.asarray(STABLE_FRACTION, dtype),
-        step=None if step is None else _positive("step", step, dtype),
-        max_steps=jnp.asarray(max_steps, jnp.int32),
-        solver=stepper,
-        settings=settings,
-        motion=motion,
-    )
     return Dynamics(
-        parameters=parameters,
+        parameters=_parameters(problem, motion, settings, integration),
         name=motion.name,
         init=integrate.init,
         advance=integrate.advance,
+        step=integrate.step,
         view=motion.view,
         stops=_stops,
         statistics=integrate.statistics,
@@ -93,12 +84,41 @@ def build(
     )
 
 
-def _floor(problem: Problem, floor: ArrayLike | str | None) -> ArrayLike | None:
+def _parameters(
+    problem: Problem, motion: Motion, settings: dict[str, Array], given: Integration
+) -> FlowParameters:
+    """What is given, completed by the defaults and checked."""
+    kinked = not (problem.network.smooth or motion.smooth)
+    defaults = KINKED if kinked else SMOOTH
+    solver = _or(given.get("solver"), defaults.solver)
+    step = given.get("step")
+    _check_solver(problem, solver, kinked=kinked, fixed=step is not None)
+    floor = None if step is not None else _floor(given.get("floor", "auto"), defaults)
+    dtype = problem.inputs.dtype
+    return FlowParameters(
+        problem=problem,
+        rtol=_positive("rtol", _or(given.get("rtol"), defaults.rtol), dtype),
+        atol=_positive("atol", _or(given.get("atol"), defaults.atol), dtype),
+        floor=None if floor is None else _positive("floor", floor, dtype),
+        stable=jnp.asarray(stability_interval(solver) / RESERVE, dtype),
+        step=None if step is None else _positive("step", step, dtype),
+        max_steps=jnp.asarray(given.get("max_steps", MAX_STEPS), jnp.int32),
+        solver=solver,
+        settings=settings,
+        motion=motion,
+    )
+
+
+def _or(given: Any, default: Any) -> Any:
+    return default if given is None else given
+
+
+def _floor(floor: ArrayLike | str | None, defaults: Defaults) -> ArrayLike | None:
     if not isinstance(floor, str):
         return floor
     if floor != "auto":
         raise refusal("floor='auto', a number or None", floor, "pass for example floor=0.1")
-    return None if problem.network.smooth else DEFAULT_FLOOR
+    return defaults.floor
 
 
 def _stops(
@@ -108,7 +128,7 @@ def _stops(
     return jnp.asarray(times, parameters.problem.inputs.dtype), times
 
 
-def _check_solver(problem: Problem, solver: RungeKutta, *, fixed: bool) -> None:
+def _check_solver(problem: Problem, solver: RungeKutta, *, kinked: bool, fixed: bool) -> None:
     if not isinstance(solver, RungeKutta):
         raise refusal(
             "an explicit Runge-Kutta solver of diffrax",
@@ -118,12 +138,12 @@ def _check_solver(problem: Problem, solver: RungeKutta, *, fixed: bool) -> None:
     if not fixed and isinstance(solver, diffrax.Euler):
         raise refusal("a solver with an error estimate", "Euler", "fix its step with step=0.1")
     overshooting = (diffrax.Dopri5, diffrax.Dopri8, diffrax.Tsit5)
-    if not problem.network.smooth and isinstance(solver, overshooting):
+    if kinked and isinstance(solver, overshooting):
         message = (
             f"{type(solver).__name__} throws stages across the kinks of {problem.network.name} "
-            "and biases rho by up to a percent: use diffrax.Bosh3() or diffrax.Heun()"
+            "and biases rho by up to a percent: use dynamics.SSP42() or diffrax.Heun()"
         )
-        warnings.warn(message, stacklevel=4)
+        warnings.warn(message, stacklevel=5)
 
 
 def _positive(name: str, value: ArrayLike, dtype: jnp.dtype) -> jax.Array:

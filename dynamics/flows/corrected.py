@@ -28,7 +28,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from ...models.binding import bind
 from ...models.checks import is_traced, refusal
 from ...models.problem import Problem, take
-from ..normalisation import Normalisation, prepare, sphere
+from ..normalisation import Normalisation, fitting, prepare, samples_apart
 from ..types import Dynamics
 from .build import Integration, build
 from .motion import Motion
@@ -55,9 +55,10 @@ def corrected_flow(
 
     Raises:
         ValueError: If the rate is negative, the momentum outside [0, 1), or the batch size is not
-            in 1..samples.
+            in 1..samples, or one is given for a network with batch norm, or the normalisation
+            does not fit the network.
     """
-    chosen = normalisation or sphere()
+    chosen = fitting(problem, normalisation)
     _check_batch(problem, batch_size)
     motion = Motion(
         name="corrected flow",
@@ -65,6 +66,7 @@ def corrected_flow(
         prepare=bind(prepare, chosen),
         view=chosen.view,
         retract=chosen.retract,
+        smooth=chosen.smooth,
     )
     return build(problem, motion, rates(problem, learning_rate, momentum), **integration)
 
@@ -156,6 +158,8 @@ def _gradient_spread(
 
 
 def _check_batch(problem: Problem, batch_size: int | None) -> None:
+    if batch_size is not None:
+        samples_apart(problem, "the minibatch term")
     samples = problem.inputs.shape[0]
     if batch_size is not None and not 1 <= batch_size <= samples:
         raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")

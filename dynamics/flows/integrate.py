@@ -26,15 +26,20 @@ from ..types import State, Status
 from .motion import FlowParameters, RungeKutta
 from .sharpness import Field
 from .step_floor import Curvature, Limits, again, aged, evaluations, first, forced, is_due
+from .switches import Pattern, pattern, switches
+
+FORWARD, BOTH_MODES = "lax", "bounded"
+"""diffrax's loops over a step's stages: for forward mode, which is faster, and for both modes."""
 
 
 class Counts(NamedTuple):
-    """How the integration went so far: numbers of steps and of sharpness estimates."""
+    """How the integration went so far: numbers of steps, sharpness estimates and switches."""
 
     accepted: Int[Array, ""]
     rejected: Int[Array, ""]
     at_floor: Int[Array, ""]
     estimates: Int[Array, ""]
+    switches: Int[Array, ""]
 
 
 class Beginning(NamedTuple):
@@ -57,6 +62,7 @@ class FlowMemory(NamedTuple):
         solver: The solver's state there.
         controller: The controller's state.
         curvature: None where steps have no floor.
+        pattern: Which units are on, None where nothing has a kink.
         counts: Statistics.
         evaluations_per_step: Of the field, a constant of the solver.
     """
@@ -68,6 +74,7 @@ class FlowMemory(NamedTuple):
     solver: PyTree
     controller: PyTree
     curvature: Curvature | None
+    pattern: Pattern
     counts: Counts
     evaluations_per_step: Int[Array, ""]
 
@@ -97,7 +104,8 @@ def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | Non
         solver=solver_state,
         controller=jax.tree.map(jnp.asarray, controller),
         curvature=curvature,
-        counts=Counts(*(jnp.zeros((), jnp.int32),) * 4),
+        pattern=pattern(motion, parameters.problem, position),
+        counts=Counts(*(jnp.zeros((), jnp.int32),) * 5),
         evaluations_per_step=jnp.asarray(_evaluations_per_step(solver), jnp.int32),
     )
     return State(zero, position, memory, jnp.asarray(Status.FINISHED, jnp.int32))
@@ -124,6 +132,12 @@ def advance(parameters: FlowParameters, state: State, until: Float[Array, ""]) -
     return State(time, _interpolate(parameters, memory, time), memory, status)
 
 
+def step(parameters: FlowParameters, state: State) -> State:
+    """One step of the solver, tried and, where the controller keeps it, taken."""
+    memory, status = _step(parameters, state.memory, state.status, BOTH_MODES)
+    return State(memory.now, memory.position, memory, status)
+
+
 def statistics(state: State) -> dict[str, Any]:
     """Counts of a flow: steps, evaluations of the field, and the sharpness last seen (1/time)."""
     memory: FlowMemory = state.memory
@@ -136,17 +150,19 @@ def statistics(state: State) -> dict[str, Any]:
         "at_floor": counts.at_floor,
         "evaluations": steps * memory.evaluations_per_step + extra,
     }
+    if memory.pattern is not None:
+        numbers["switches"] = counts.switches
     if memory.curvature is not None:
         numbers |= {"sharpness": memory.curvature.sharpness, "floor": memory.curvature.floor}
     return numbers
 
 
 def _step(
-    parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""]
+    parameters: FlowParameters, memory: FlowMemory, status: Int[Array, ""], stages: str = FORWARD
 ) -> tuple[FlowMemory, Int[Array, ""]]:
     """Tries one step: takes it where the controller keeps it, and asks for the next."""
     here = Beginning(memory.now, memory.position, memory.solver)
-    moved, error, _, solver_state = _attempt(parameters, here, memory.proposed)
+    moved, error, _, solver_state = _attempt(parameters, here, memory.proposed, stages)
     controller = _controller(parameters, memory.curvature)
     order = parameters.solver.error_order(_terms(parameters))
     keep, _, proposed, _, controller_state, _ = controller.adapt_step_size(
@@ -155,9 +171,10 @@ def _step(
     )  # fmt: skip
     keep = jnp.asarray(keep)
     now = jnp.where(keep, memory.proposed, memory.now)
-    taken = (here, moved, solver_state)
-    left = (memory.last, memory.position, memory.solver)
-    last, position, solver = jax.tree.map(lambda a, b: jnp.where(keep, a, b), taken, left)
+    after = pattern(parameters.motion, parameters.problem, moved)
+    taken = (here, moved, solver_state, after)
+    left = (memory.last, memory.position, memory.solver, memory.pattern)
+    last, position, solver, on = jax.tree.map(lambda a, b: jnp.where(keep, a, b), taken, left)
     new = FlowMemory(
         last=last,
         now=now,
@@ -166,17 +183,18 @@ def _step(
         solver=solver,
         controller=controller_state,
         curvature=aged(memory.curvature, keep),
-        counts=_count(memory, keep),
+        pattern=on,
+        counts=_count(memory, keep, switches(memory.pattern, on)),
         evaluations_per_step=memory.evaluations_per_step,
     )
     return new, _judge(new, status)
 
 
 def _attempt(
-    parameters: FlowParameters, here: Beginning, end: Float[Array, ""]
+    parameters: FlowParameters, here: Beginning, end: Float[Array, ""], stages: str = FORWARD
 ) -> tuple[PyTree, PyTree, dict[str, PyTree], PyTree]:
     """One step of the solver, retracted: position, error estimate, dense data, solver's state."""
-    moved, error, dense, solver_state, _ = _solver(parameters).step(
+    moved, error, dense, solver_state, _ = _solver(parameters, stages).step(
         _terms(parameters), here.time, end, here.position, parameters.problem, here.solver,
         made_jump=jnp.asarray(False),
     )  # fmt: skip
@@ -195,13 +213,14 @@ def _spent(parameters: FlowParameters, memory: FlowMemory) -> Bool[Array, ""]:
     return memory.counts.accepted + memory.counts.rejected >= parameters.max_steps
 
 
-def _count(memory: FlowMemory, keep: Bool[Array, ""]) -> Counts:
+def _count(memory: FlowMemory, keep: Bool[Array, ""], switched: Int[Array, ""]) -> Counts:
     counts, one = memory.counts, keep.astype(jnp.int32)
     at_floor = keep & forced(memory.proposed - memory.now, memory.curvature)
     return counts._replace(
         accepted=counts.accepted + one,
         rejected=counts.rejected + 1 - one,
         at_floor=counts.at_floor + at_floor,
+        switches=counts.switches + switched,
     )
 
 
@@ -211,12 +230,15 @@ def _interpolate(parameters: FlowParameters, memory: FlowMemory, time: Float[Arr
     return parameters.motion.retract(interpolant.evaluate(time))
 
 
-def _solver(parameters: FlowParameters) -> RungeKutta:
-    """The solver with its stages in a plain scan, which forward-mode derivatives pass through."""
+def _solver(parameters: FlowParameters, stages: str) -> RungeKutta:
+    """The solver with its stages in a loop that the derivatives asked for pass through."""
     if not isinstance(parameters.solver, diffrax.AbstractERK):
         return parameters.solver
     return eqx.tree_at(
-        lambda solver: solver.scan_kind, parameters.solver, "lax", is_leaf=lambda leaf: leaf is None
+        lambda solver: solver.scan_kind,
+        parameters.solver,
+        stages,
+        is_leaf=lambda leaf: leaf is None,
     )
 
 

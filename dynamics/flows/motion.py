@@ -23,6 +23,7 @@ class Motion:
         prepare: ``prepare(problem, settings, start) -> position``.
         view: ``view(position) -> View``.
         retract: ``retract(position) -> position``.
+        smooth: Whether the field is continuous even where the network has kinks.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Motion:
     prepare: Callable[[Problem, dict[str, Array], PyTree], PyTree]
     view: Callable[[PyTree], Any]
     retract: Callable[[PyTree], PyTree]
+    smooth: bool = False
 
 
 class FlowParameters(eqx.Module):

@@ -32,7 +32,7 @@ from ...models.binding import bind
 from ...models.checks import refusal, unknown
 from ...models.problem import Problem
 from ...models.views import View
-from ..normalisation import Normalisation, Start, field, sphere
+from ..normalisation import Normalisation, Start, field, fitting
 from ..types import Dynamics
 from .build import Integration, build
 from .corrected import inertia, rates
@@ -69,9 +69,9 @@ def second_order_flow(
 
     Raises:
         ValueError: If the rate is not positive, the momentum outside [0, 1), the initial velocity
-            unknown, or the normalisation has no second-order motion.
+            unknown, or the normalisation has no second-order motion or does not fit the network.
     """
-    chosen = normalisation or sphere()
+    chosen = fitting(problem, normalisation)
     if initial_velocity not in STARTS:
         raise unknown("initial velocity", initial_velocity, STARTS)
     if chosen.bend is None:
@@ -85,6 +85,7 @@ def second_order_flow(
         prepare=bind(_prepare, chosen, initial_velocity),
         view=bind(_view, chosen),
         retract=bind(_retract, chosen),
+        smooth=chosen.smooth,
     )
     return build(problem, motion, settings, **integration)
 

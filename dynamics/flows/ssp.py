@@ -1,12 +1,18 @@
-"""A Runge-Kutta method for flows with kinks: SSP(4,3) with an embedded second-order error.
+"""Runge-Kutta methods for flows with kinks: SSP(4,2) and SSP(4,3), with embedded errors.
 
-Four stages, order three, all coefficients non-negative: every stage is a convex mix of Euler-like
-moves, so that no stage is thrown across an activation boundary. On a sliding trajectory it makes
-about half the error of Bosh3 at the same step, for four evaluations of the field instead of three,
-and it stays stable for twice the step.
+*Strong stability preserving* methods have no negative coefficient: every stage is a convex mix of
+Euler-like moves, so that no stage is thrown across an activation boundary. Both take four stages.
 
-Source: Kraaijevanger's optimal SSP(4,3); the embedded weights 1/4 are those of Conde, Fekete and
-Shadid, *Embedded pairs for optimal explicit strong stability preserving Runge-Kutta methods*.
+- `SSP42` is three Euler moves of a third of the step and an average that makes them second order.
+  Of all that were tried it slides along kinks with the smallest error for its work, and it is
+  stable for steps up to 6 / sharpness (Heun: 2). The default of networks with kinks.
+- `SSP43` is of third order, with moves of half the step: about 1.7 times the error of `SSP42` on
+  a sliding plateau, less in a smooth transient. It is stable up to 5.15 / sharpness, and unlike
+  `SSP42` on the imaginary axis too (up to 2.1), which motions that oscillate need.
+
+Source: the optimal SSP methods of Spiteri and Ruuth, SSP(4,2), and of Kraaijevanger, SSP(4,3); the
+embedded weights are those of Conde, Fekete and Shadid, *Embedded pairs for optimal explicit strong
+stability preserving Runge-Kutta methods*.
 """
 
 from collections.abc import Callable
@@ -18,9 +24,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-SIXTH, QUARTER, HALF = 1 / 6, 1 / 4, 1 / 2
+SIXTEENTH, SIXTH, QUARTER, THIRD, HALF = 1 / 16, 1 / 6, 1 / 4, 1 / 3, 1 / 2
 
-_TABLEAU = diffrax.ButcherTableau(
+_FOUR_TWO = diffrax.ButcherTableau(
+    a_lower=(np.array([THIRD]), np.array([THIRD, THIRD]), np.array([THIRD, THIRD, THIRD])),
+    b_sol=np.array([QUARTER, QUARTER, QUARTER, QUARTER]),
+    b_error=np.array([-SIXTEENTH, 0.0, 0.0, SIXTEENTH]),
+    c=np.array([THIRD, 2 * THIRD, 1.0]),
+)
+_FOUR_THREE = diffrax.ButcherTableau(
     a_lower=(np.array([HALF]), np.array([HALF, HALF]), np.array([SIXTH, SIXTH, SIXTH])),
     b_sol=np.array([SIXTH, SIXTH, SIXTH, HALF]),
     b_error=np.array([SIXTH - QUARTER, SIXTH - QUARTER, SIXTH - QUARTER, HALF - QUARTER]),
@@ -52,13 +64,25 @@ class QuadraticInterpolation(diffrax.AbstractLocalInterpolation):
         return jax.tree.map(parabola, self.y0, self.y1, self.k)
 
 
-class SSP43(diffrax.AbstractERK):
-    """The optimal strong-stability-preserving method of four stages and order three.
+class SSP42(diffrax.AbstractERK):
+    """The optimal strong-stability-preserving method of four stages and order two.
 
-    Use it as any solver of diffrax, ``dynamics.gradient_flow(problem, solver=SSP43())``.
+    Use it as any solver of diffrax, ``dynamics.gradient_flow(problem, solver=SSP42())``.
     """
 
-    tableau: ClassVar[diffrax.ButcherTableau] = _TABLEAU
+    tableau: ClassVar[diffrax.ButcherTableau] = _FOUR_TWO
+    interpolation_cls: ClassVar[Callable[..., Any]] = QuadraticInterpolation
+
+    def order(self, terms: Any) -> int:
+        """Two."""
+        del terms
+        return 2
+
+
+class SSP43(diffrax.AbstractERK):
+    """The optimal strong-stability-preserving method of four stages and order three."""
+
+    tableau: ClassVar[diffrax.ButcherTableau] = _FOUR_THREE
     interpolation_cls: ClassVar[Callable[..., Any]] = QuadraticInterpolation
 
     def order(self, terms: Any) -> int:

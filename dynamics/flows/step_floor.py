@@ -1,29 +1,57 @@
-"""The floor under the steps of a flow with kinks, and the curvature that caps it.
+"""The floor under the steps of a flow with kinks: no step need be shorter.
 
-floor(t) = min(asked, 0.5 / sharpness(t)): a step at the floor is accepted whatever its estimated
-error, so it must be stable. The sharpness is estimated by power iteration, warm-started, every 20
-accepted steps or 5 units of time; it can grow fourfold within 20 units while rho climbs.
+    floor(t) = min(asked,  stable / sharpness(t),  (stable / 40) (t + 1 / sharpness(t))).
+
+A step at the floor is accepted whatever its estimated error, which sees the jumps of the field and
+no end of them. What that costs is set by ``asked``: the error of sliding along kinks is in
+proportion to it. The other two bounds keep forced steps from doing harm where kinks are not the
+limit:
+
+- *Stability.* ``stable`` is a third of the solver's interval of stability on the real axis
+  (`stability_interval`: 6 for SSP42), so that the sharpness may grow threefold, or be seen too low
+  by as much, before a forced step is unstable. Where an estimate finds that steps since the last
+  one were, it is counted (`Curvature.unstable`).
+- *The fast transient.* From a large start, rates as fast as the sharpness die out in the first few
+  1 / sharpness; what a step forced there gets wrong, stays. So the floor begins at a small part of
+  that time and grows with the time elapsed: 20 steps of SSP42 for every factor e.
+
+The sharpness comes from power iterations, warm-started. One estimate holds for 20 accepted steps,
+for longer where even a multiple of it would leave the floor as it is, and for 20 units of time at
+most: it can grow fourfold within them while rho climbs, and more only from values far too small to
+matter.
 """
 
 from typing import NamedTuple
 
+import diffrax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
+from .motion import FlowParameters, RungeKutta
 from .sharpness import Field, probe_like, sharpness
 
-STEPS_BETWEEN_ESTIMATES = 20
-TIME_BETWEEN_ESTIMATES = 5.0
-STABLE_FRACTION = 0.5
+RESERVE = 3.0
+EARLY_SHARE = 1 / 40
+STEPS_BETWEEN_ESTIMATES, MOST_ROOM = 20, 5.0
+TIME_BETWEEN_ESTIMATES = 20.0
 FIRST_ITERATIONS, LATER_ITERATIONS = 20, 3
 EVALUATIONS_PER_ITERATION = 2
+LONGEST_INTERVAL = 100.0
 
 
 class Limits(NamedTuple):
-    """The floor that is asked for, in units of time, and how much of 1 / sharpness is stable."""
+    """What bounds the floor.
+
+    Attributes:
+        asked: The floor that is asked for, in units of time.
+        stable: The floor is at most this over the sharpness.
+        interval: Beyond this over the sharpness a step is unstable.
+    """
 
     asked: Float[Array, ""]
     stable: Float[Array, ""]
+    interval: float = np.inf
 
 
 class Curvature(NamedTuple):
@@ -34,26 +62,61 @@ class Curvature(NamedTuple):
         probe: Its vector, from which the next one starts.
         time: When it was made.
         steps: Accepted steps since then.
+        holds: For how many accepted steps it holds.
         floor: The floor that it gave, in units of time.
+        unstable: How many estimates found that the floor in force was unstable by then.
     """
 
     sharpness: Float[Array, ""]
     probe: PyTree
     time: Float[Array, ""]
     steps: Int[Array, ""]
+    holds: Int[Array, ""]
     floor: Float[Array, ""]
+    unstable: Int[Array, ""]
+
+
+def limits(parameters: FlowParameters) -> Limits:
+    """The bounds of a flow that has a floor."""
+    assert parameters.floor is not None
+    return Limits(parameters.floor, parameters.stable, stability_interval(parameters.solver))
+
+
+def stability_interval(solver: RungeKutta) -> float:
+    """How far down the negative real axis a solver is stable: 6 for SSP42, 2.51 for Bosh3.
+
+    The solver's stability polynomial is R(z) = 1 + z b (1 - z A)^-1 1; the interval is the largest
+    x with |R| <= 1 on [-x, 0].
+    """
+    if isinstance(solver, diffrax.Euler):
+        return 2.0
+    tableau = solver.tableau
+    stages = len(tableau.b_sol)
+    matrix = np.zeros((stages, stages))
+    for row, coefficients in enumerate(tableau.a_lower, start=1):
+        matrix[row, : len(coefficients)] = coefficients
+    coefficients = [np.ones(stages)]
+    for _ in range(stages - 1):
+        coefficients.append(matrix @ coefficients[-1])
+    polynomial = [1.0, *(float(tableau.b_sol @ column) for column in coefficients)]
+    places = np.linspace(0, LONGEST_INTERVAL, 20_001)
+    grown = np.abs(np.polynomial.polynomial.polyval(-places, polynomial)) > 1 + 1e-9
+    return float(places[max(int(np.argmax(grown)) - 1, 0)])
 
 
 def first(field: Field, limits: Limits, position: PyTree, time: Float[Array, ""]) -> Curvature:
     """The first estimate, from a vector that nothing is orthogonal to."""
-    return _estimate(field, limits, position, time, probe_like(position), FIRST_ITERATIONS)
+    value, probe = sharpness(field, position, probe_like(position), FIRST_ITERATIONS)
+    return _judged(limits, value, probe, time, jnp.zeros((), jnp.int32))
 
 
 def again(
     field: Field, limits: Limits, old: Curvature, position: PyTree, time: Float[Array, ""]
 ) -> Curvature:
     """A later estimate, from the last one's vector."""
-    return _estimate(field, limits, position, time, old.probe, LATER_ITERATIONS)
+    value, probe = sharpness(field, position, old.probe, LATER_ITERATIONS)
+    unstable = (old.floor * value > limits.interval).astype(jnp.int32)
+    return _judged(limits, value, probe, time, old.unstable + unstable)
 
 
 def is_due(curvature: Curvature | None, time: Float[Array, ""]) -> Bool[Array, ""]:
@@ -61,7 +124,7 @@ def is_due(curvature: Curvature | None, time: Float[Array, ""]) -> Bool[Array, "
     if curvature is None:
         return jnp.asarray(False)
     late = time - curvature.time > TIME_BETWEEN_ESTIMATES
-    return (curvature.steps >= STEPS_BETWEEN_ESTIMATES) | late
+    return (curvature.steps >= curvature.holds) | late
 
 
 def forced(step: Float[Array, ""], curvature: Curvature | None) -> Bool[Array, ""]:
@@ -84,15 +147,18 @@ def evaluations(estimates: Int[Array, ""]) -> Int[Array, ""]:
     return EVALUATIONS_PER_ITERATION * iterations
 
 
-def _estimate(
-    field: Field,
+def _judged(
     limits: Limits,
-    position: PyTree,
-    time: Float[Array, ""],
+    value: Float[Array, ""],
     probe: PyTree,
-    iterations: int,
+    time: Float[Array, ""],
+    unstable: Int[Array, ""],
 ) -> Curvature:
-    value, probe = sharpness(field, position, probe, iterations)
-    stable = limits.stable / jnp.maximum(value, jnp.finfo(value.dtype).tiny)
-    floor = jnp.minimum(limits.asked, stable)
-    return Curvature(value, probe, time, jnp.zeros((), jnp.int32), floor)
+    """What an estimate says: the floor, and for how long."""
+    scale = 1 / jnp.maximum(value, jnp.finfo(value.dtype).tiny)
+    stable = limits.stable * scale
+    early = EARLY_SHARE * limits.stable * (time + scale)
+    floor = jnp.minimum(limits.asked, jnp.minimum(stable, early))
+    room = jnp.where(floor < limits.asked, 1.0, jnp.clip(stable / limits.asked, 1.0, MOST_ROOM))
+    holds = (STEPS_BETWEEN_ESTIMATES * room).astype(jnp.int32)
+    return Curvature(value, probe, time, jnp.zeros((), jnp.int32), holds, floor, unstable)

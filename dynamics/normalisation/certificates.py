@@ -5,9 +5,9 @@ from jaxtyping import Array, Float
 
 from ...models.linearised import Linearised
 from ...models.network import Weights
-from ...models.polar import Polar, layer_norms
+from ...models.polar import LayerPolar, Polar, layer_norms
 from ...models.problem import Problem
-from .positions import Gained, LayerPolar
+from .positions import Gained, Timed, Tracked
 
 
 def norms_of_directions(
@@ -16,6 +16,22 @@ def norms_of_directions(
     """Norms of the directions."""
     del problem, time
     return layer_norms(polar.directions)
+
+
+def rho_and_norms(
+    problem: Problem, time: Float[Array, ""], polar: Polar
+) -> Float[Array, "one_and_layers"]:
+    """A radius that is held, and the norms of the directions."""
+    return jnp.append(norms_of_directions(problem, time, polar), polar.rho)
+
+
+def punctuality(
+    problem: Problem, time: Float[Array, ""], position: Timed
+) -> Float[Array, "two_and_layers"]:
+    """Norms of the directions, the start's radius, and how far the position's time is ahead."""
+    del problem
+    ahead = jnp.stack([position.initial_rho, position.time - time])
+    return jnp.concatenate([layer_norms(position.directions), ahead])
 
 
 def norms_of_vectors(
@@ -64,3 +80,23 @@ def anchor_norms(
     """Norms of the expansion's anchor, which does not move."""
     del problem, time
     return layer_norms(position.anchor)
+
+
+def norms_of_units(
+    grows: bool,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    time: Float[Array, ""],
+    position: Tracked,
+) -> Float[Array, "units"]:
+    """Squared norm of each hidden unit's weights, with its decay taken out; frozen ones have none.
+
+    Exact for any epsilon: the loss does not change with a unit's scale, so <w, d loss / dw> = 0.
+    """
+    grown = jnp.exp(4 * problem.decay * time)
+    return jnp.concatenate(
+        [
+            jnp.sum(layer**2, axis=0) * (grown if grows and number not in frozen else 1)
+            for number, layer in enumerate(position.weights[:-1])
+        ]
+    )

@@ -1,23 +1,30 @@
 """What moves under each normalisation, how it is seen, projected and brought back."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from ...models.batch_norm import TrackedPolar, first_statistics, tracked_polar
 from ...models.linearised import Linearised
-from ...models.network import Weights
-from ...models.polar import Polar, layer_norms, normalise, project, to_polar, to_weights
+from ...models.network import Statistics, Weights
+from ...models.polar import (
+    LayerPolar,
+    Polar,
+    layer_norms,
+    normalise,
+    project,
+    to_layers,
+    to_polar,
+    to_weights,
+)
 
 Start = Polar | Weights
 
-
-class LayerPolar(NamedTuple):
-    """Each layer's own radius rho_k ``[layers]`` and its unit direction."""
-
-    radii: Float[Array, "layers"]
-    directions: Weights
+Radius = Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
+"""A schedule of the radius: ``radius(time, initial_rho) -> rho``."""
 
 
 class Gained(NamedTuple):
@@ -25,6 +32,31 @@ class Gained(NamedTuple):
 
     gains: Float[Array, "layers"]
     vectors: Weights
+
+
+class Tracked(NamedTuple):
+    """Weights of a network with batch norm, and the running statistics of its hidden layers."""
+
+    weights: Weights
+    statistics: tuple[Statistics, ...]
+
+
+class Timed(NamedTuple):
+    """Directions under a radius that time prescribes.
+
+    Attributes:
+        time: Where the schedule of the radius stands.
+        initial_rho: The start's radius, for schedules that begin there; it stays.
+        directions: Unit directions.
+    """
+
+    time: Float[Array, ""]
+    initial_rho: Float[Array, ""]
+    directions: Weights
+
+
+TIME_MASS = 2.0**60
+"""How heavy a `Timed` position's time is: only the force of its own, as large, moves it."""
 
 
 def same(position: PyTree) -> PyTree:
@@ -44,8 +76,7 @@ def weights_of(start: Start) -> Weights:
 
 def layer_polar_of(start: Start) -> LayerPolar:
     """A start as radii and directions of layers."""
-    weights = weights_of(start)
-    return LayerPolar(layer_norms(weights), normalise(weights))
+    return to_layers(weights_of(start))
 
 
 def gained_of(start: Start) -> Gained:
@@ -66,14 +97,44 @@ def linearised_of(start: Start) -> Linearised:
     return Linearised(weights, weights)
 
 
-def view_layers(position: LayerPolar) -> Polar:
-    """One radius, the product."""
-    return Polar(jnp.prod(position.radii), position.directions)
+def tracked_of(start: Start) -> Tracked:
+    """A start as weights; of a polar one the top layer holds the radius."""
+    weights = top_weights_of(start) if isinstance(start, Polar) else start
+    return Tracked(weights, first_statistics(weights))
 
 
-def view_gained(position: Gained) -> Polar:
-    """One radius, the product of the gains."""
-    return Polar(jnp.prod(position.gains), normalise(position.vectors))
+def by_top_layer(prepare: Callable[[Start], PyTree], start: Start) -> PyTree:
+    """The position of a start whose radius is the top layer's norm."""
+    if isinstance(start, Polar):
+        return prepare(start)
+    return prepare(to_polar(start, rho=layer_norms(start[-1:])[0]))
+
+
+def timed_of(start: Start) -> Timed:
+    """A start at time zero of its radius's schedule."""
+    polar = polar_of(start)
+    return Timed(jnp.zeros_like(polar.rho), polar.rho, polar.directions)
+
+
+def view_gained(position: Gained) -> LayerPolar:
+    """The gains as radii."""
+    return LayerPolar(position.gains, normalise(position.vectors))
+
+
+def view_tracked(position: Tracked) -> TrackedPolar:
+    """The top layer's norm, unit directions and their statistics."""
+    return tracked_polar(position.weights, position.statistics)
+
+
+def averages_of_tracked(position: Tracked) -> Tracked:
+    """Which parts are running averages."""
+    del position
+    return Tracked(False, True)  # type: ignore[arg-type]
+
+
+def view_timed(radius: Radius, position: Timed) -> Polar:
+    """The radius of now."""
+    return Polar(radius(position.time, position.initial_rho), position.directions)
 
 
 def everything(position: PyTree, gradient: PyTree) -> PyTree:
@@ -87,6 +148,20 @@ def tangent(polar: Polar, gradient: Polar) -> Polar:
     return Polar(gradient.rho, project(polar.directions, gradient.directions))
 
 
+def tangent_alone(polar: Polar, gradient: Polar) -> Polar:
+    """The part along the spheres; rho stays."""
+    return tangent(polar, gradient)._replace(rho=jnp.zeros_like(gradient.rho))
+
+
+def tangent_in_time(position: Timed, gradient: Timed) -> Timed:
+    """The part along the spheres, and time divided by its mass; the start's radius stays."""
+    return Timed(
+        gradient.time / TIME_MASS,
+        jnp.zeros_like(gradient.initial_rho),
+        project(position.directions, gradient.directions),
+    )
+
+
 def tangent_by_radius(position: LayerPolar, gradient: LayerPolar) -> LayerPolar:
     """The part along the spheres, divided by each layer's squared radius."""
     tangent = project(position.directions, gradient.directions)
@@ -97,6 +172,11 @@ def tangent_by_radius(position: LayerPolar, gradient: LayerPolar) -> LayerPolar:
 def retract_layers(position: LayerPolar) -> LayerPolar:
     """Back to unit directions."""
     return LayerPolar(position.radii, normalise(position.directions))
+
+
+def retract_timed(position: Timed) -> Timed:
+    """Back to unit directions."""
+    return position._replace(directions=normalise(position.directions))
 
 
 def hidden_tangent(weights: Weights, gradient: Weights) -> Weights:
@@ -124,6 +204,12 @@ def bend_nothing(position: PyTree, velocity: PyTree) -> PyTree:
 def bend_spheres(polar: Polar, velocity: Polar) -> Polar:
     """The centripetal acceleration of each direction; rho's space is flat."""
     return Polar(jnp.zeros_like(velocity.rho), _centripetal(polar.directions, velocity.directions))
+
+
+def bend_timed(position: Timed, velocity: Timed) -> Timed:
+    """The centripetal acceleration of each direction; time's space is flat."""
+    flat = jnp.zeros_like(velocity.time), jnp.zeros_like(velocity.initial_rho)
+    return Timed(*flat, _centripetal(position.directions, velocity.directions))
 
 
 def bend_hidden(weights: Weights, velocity: Weights) -> Weights:

@@ -7,9 +7,9 @@ from jaxtyping import Array, Float
 from ...models.checks import unknown
 from ...models.linearised import Linearised
 from ...models.network import Weights
-from ...models.polar import Polar, layer_norms, normalise, retract
+from ...models.polar import LayerPolar, Polar, layer_norms, normalise, retract
 from ...models.problem import Problem, data_loss
-from .positions import Gained, LayerPolar
+from .positions import TIME_MASS, Gained, Radius, Timed, Tracked, view_timed
 
 SampleWeights = Float[Array, "samples"] | None
 
@@ -46,6 +46,24 @@ def of_scaled_vectors(
 ) -> Float[Array, ""]:
     """As `radial`, of the vectors' directions."""
     return radial(frozen, problem, retract(polar), sample_weights)
+
+
+def of_time(
+    radius: Radius,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    position: Timed,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """As `radial`, at the radius of now; and a force on time that lets it pass at unit speed.
+
+    The force adds nothing to the potential's value. That time is heavy, rather than driven from
+    outside, makes everything that is built of gradients right for a potential that changes: the
+    corrected flow follows a descent to second order here too.
+    """
+    passed = position.time - jax.lax.stop_gradient(position.time)
+    now = radial(frozen, problem, view_timed(radius, position), sample_weights)
+    return now - TIME_MASS * passed
 
 
 def of_weights(
@@ -106,6 +124,26 @@ def of_linearised(
     held = Linearised(_held(frozen, position.weights), position.anchor)
     penalty = _penalty(decay, layer_norms(held.weights) ** 2)
     return data_loss(problem, held, sample_weights) + problem.decay * penalty
+
+
+def of_tracked(
+    decay: str,
+    memory: float,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    position: Tracked,
+    sample_weights: SampleWeights,
+) -> Float[Array, ""]:
+    """Data loss, decay, and a spring that draws running statistics to those of the batch."""
+    assert problem.network.statistics is not None
+    held = _held(frozen, position.weights)
+    squares = layer_norms(held) ** 2
+    penalty = squares[-1] if decay == "top" else jnp.sum(squares)
+    # Without its derivative: the statistics follow the weights and do not pull at them.
+    batch = jax.lax.stop_gradient(problem.network.statistics(held, problem.inputs))
+    apart = jax.tree.map(lambda own, new: jnp.sum((own - new) ** 2), position.statistics, batch)
+    spring = jnp.sum(jnp.stack(jax.tree.leaves(apart))) / (2 * memory)
+    return _data(problem, held, sample_weights) + problem.decay * penalty + spring
 
 
 def _data(problem: Problem, weights: Weights, sample_weights: SampleWeights) -> Float[Array, ""]:

@@ -74,7 +74,7 @@ def _error(
     problem: Problem,
     view: View,
 ) -> Float[Array, ""]:
-    values = view.evaluate(problem.network, inputs)
+    values = view.predict(problem.network, inputs)
     return jnp.mean(_sign(view) * _margins(values, targets) <= 0)
 
 

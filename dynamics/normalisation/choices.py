@@ -1,0 +1,233 @@
+"""The normalisations to choose from, one constructor each; the package's page compares them.
+
+Equal arguments make equal normalisations, which share compiled code.
+"""
+
+from ...models.binding import bind
+from ...models.checks import refusal, unknown
+from ...models.polar import retract, to_layers
+from . import certificates, positions, potentials
+from .kind import Normalisation
+from .positions import Radius
+
+
+def sphere(frozen: tuple[int, ...] = (), radius: str = "moving") -> Normalisation:
+    """Rho and unit directions: the documents' model, with the exact multiplier.
+
+    Args:
+        frozen: Layers that do not move.
+        radius: ``"moving"``, or ``"held"`` where rho stays what it is at the start and the
+            directions alone descend to the least loss at that rho.
+    """
+    if radius not in ("moving", "held"):
+        raise unknown("radius", radius, ("moving", "held"))
+    moves = radius == "moving"
+    return Normalisation(
+        "sphere" if moves else "sphere, held radius",
+        positions.polar_of,
+        positions.same,
+        bind(potentials.radial, frozen),
+        positions.tangent if moves else positions.tangent_alone,
+        retract,
+        positions.bend_spheres,
+        certificates.norms_of_directions if moves else certificates.rho_and_norms,
+        coupled=None,
+    )
+
+
+def scheduled(radius: Radius, frozen: tuple[int, ...] = ()) -> Normalisation:
+    """A radius that time prescribes, and unit directions that follow. Source: [M112] 6.1.
+
+    Time is part of the position and moves by itself: at unit speed in a flow; in a descent by the
+    rate at each step, where a heavy ball's first steps lag behind unless it starts ``warm``, as
+    all else does; by the rate again under Adam, which sees a constant gradient. An optimiser that
+    decays what it moves (``optax.adamw``) would decay time too.
+
+    Args:
+        radius: ``radius(time, initial_rho) -> rho``, differentiable functions of JAX, such as
+            ``def growing(time, initial_rho): return initial_rho + 0.1 * time``. It is static:
+            define it once, since another function compiles anew, and close over no arrays. What
+            is mapped over or differentiated comes by the start's rho.
+        frozen: Layers that do not move.
+    """
+    if not callable(radius):
+        raise refusal("a schedule of the radius", radius, "pass radius(time, initial_rho) -> rho")
+    return Normalisation(
+        "scheduled radius",
+        positions.timed_of,
+        bind(positions.view_timed, radius),
+        bind(potentials.of_time, radius, frozen),
+        positions.tangent_in_time,
+        positions.retract_timed,
+        positions.bend_timed,
+        certificates.punctuality,
+        coupled=None,
+    )
+
+
+def free(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Weights without normalisation, as any optimiser sees them.
+
+    Args:
+        decay: ``"layers"`` for lambda sum_k norm(W_k)^2, ``"product"`` for lambda rho^2.
+        frozen: Layers that do not move.
+    """
+    grows = potentials.grows_by_layer(decay)
+    name = "free" if grows else "free, product decay"
+    potential = bind(potentials.of_weights, decay, frozen)
+    return Normalisation(
+        name,
+        positions.weights_of,
+        to_layers,
+        potential,
+        positions.everything,
+        positions.same,
+        positions.bend_nothing,
+        bind(certificates.balance, grows),
+    )
+
+
+def layerwise(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+    """The motion of `free`, in coordinates (rho_k, V_k), where V_k is slowed by rho_k^2."""
+    grows = potentials.grows_by_layer(decay)
+    return Normalisation(
+        "layerwise",
+        positions.layer_polar_of,
+        positions.same,
+        bind(potentials.of_layers, decay, frozen),
+        positions.tangent_by_radius,
+        positions.retract_layers,
+        None,
+        bind(certificates.balance_of_radii, grows),
+    )
+
+
+def lagrange(frozen: tuple[int, ...] = ()) -> Normalisation:
+    """The literal Lagrange field: nu as if all norms were one, and no retraction.
+
+    d norm(V_k)^2 / dt = 4 nu (1 - norm(V_k)^2), nu = rho mu - rho^2 M: attracting for rho < mu/M.
+    """
+    return Normalisation(
+        "lagrange",
+        positions.polar_of,
+        positions.same,
+        bind(potentials.radial, frozen),
+        positions.tangent,
+        positions.same,
+        None,
+        certificates.ratios_of_excess,
+    )
+
+
+def weight_norm(decay: str = "product", frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Weight norm with trained gains: W_k = g_k v_k / norm(v_k)."""
+    potentials.grows_by_layer(decay)
+    return Normalisation(
+        "weight norm",
+        positions.gained_of,
+        positions.view_gained,
+        bind(potentials.of_gains, decay, frozen),
+        positions.everything,
+        positions.same,
+        positions.bend_nothing,
+        certificates.norms_of_vectors,
+    )
+
+
+def frozen_gain(frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Weight norm with gains frozen at one, and one trained rho on top: the experiments of [Dyn].
+
+    The flow of `sphere` with the time of V_k slowed by norm(v_k)^2.
+    """
+    return Normalisation(
+        "weight norm, frozen gain",
+        positions.polar_of,
+        retract,
+        bind(potentials.of_scaled_vectors, frozen),
+        positions.everything,
+        positions.same,
+        positions.bend_nothing,
+        certificates.norms_of_directions,
+        coupled=None,
+    )
+
+
+def top_free(frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Unit hidden layers, and a top layer without normalisation. Source: [M117] (66)-(71)."""
+    return Normalisation(
+        "top layer free",
+        positions.top_weights_of,
+        to_layers,
+        bind(potentials.of_top, frozen),
+        positions.hidden_tangent,
+        positions.retract_hidden,
+        positions.bend_hidden,
+        certificates.hidden_norms,
+        coupled=None,
+    )
+
+
+def linearised(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+    """Weights of the network's first-order expansion around the start: the kernel regime.
+
+    The start is the anchor, be it an initialisation or the end of another run. `dynamics.compare`
+    with `free` shows how far a run is from its own linearisation.
+    """
+    potentials.grows_by_layer(decay)
+    return Normalisation(
+        "linearised",
+        positions.linearised_of,
+        positions.same,
+        bind(potentials.of_linearised, decay, frozen),
+        positions.without_anchor,
+        positions.same,
+        positions.bend_nothing,
+        certificates.anchor_norms,
+        smooth=True,
+    )
+
+
+def batch_norm(
+    decay: str = "layers", memory: float = 1.0, frozen: tuple[int, ...] = ()
+) -> Normalisation:
+    """Weights of a network with batch norm, as any optimiser sees them, and running statistics.
+
+    S' = (S_batch - S) / memory: in a flow, and in a descent, whatever its optimiser, by one step of
+    the effective rate eta, S <- (1 - eta / memory) S + (eta / memory) S_batch. PyTorch's momentum
+    0.1 is a memory of 10 eta. The statistics begin with means 0 and variances 1, and never push the
+    weights; what is not trained on is judged by them (`models.TrackedPolar.predict`). Corrected and
+    second-order flows follow them to first order in the rate, the weights to second.
+
+    A decay of hidden layers changes no output: it shrinks a unit's weights w, whose direction moves
+    by 1/|w|^2. A step of descent lengthens them, |w|^2 grows by eta^2 |grad|^2, and the two come to
+    balance. In the flow nothing lengthens them: |w|^2 falls as e^(-4 lambda t), and the flow grows
+    stiff within a few 1/lambda. Take ``"top"`` there, or `corrected_flow`, where |w|^2 grows by
+    eta |grad|^2 per unit of time, as in descent.
+
+    Args:
+        decay: ``"layers"`` for lambda sum_k norm(W_k)^2, ``"top"`` for lambda norm(W_L)^2.
+        memory: Time constant of the running statistics, in units of time; static, so another one
+            compiles anew. A flow must resolve it, and a descent needs steps shorter than it.
+        frozen: Layers that do not move.
+
+    Raises:
+        ValueError: If the decay is unknown or the memory not positive.
+
+    Source: [M117] H.1-2; a learning rate that decays by itself, as for weight norm.
+    """
+    if decay not in ("layers", "top"):
+        raise unknown("decay", decay, ("layers", "top"))
+    if not memory > 0:
+        raise refusal("a positive memory", memory, "pass ten times the learning rate, say")
+    return Normalisation(
+        "batch norm",
+        positions.tracked_of,
+        positions.view_tracked,
+        bind(potentials.of_tracked, decay, float(memory), frozen),
+        positions.everything,
+        positions.same,
+        positions.bend_nothing,
+        bind(certificates.norms_of_units, decay == "layers", frozen),
+        coupled=True,
+        averages=positions.averages_of_tracked,
+    )

@@ -1,0 +1,57 @@
+"""Which normalisation a problem gets, and what a network with batch norm has to refuse.
+
+Most normalisations assume that every layer scales the output. With batch norm only the top layer
+does (`models.batch_norm`), so that those which multiply the layers' norms do not hold there, and
+`lagrange` loses its certificate: hidden layers stay at any norm, the top one does not.
+"""
+
+import dataclasses
+
+from ...models.binding import bind
+from ...models.checks import refusal
+from ...models.problem import Problem
+from . import positions
+from .choices import sphere
+from .kind import Normalisation
+
+
+def fitting(problem: Problem, normalisation: Normalisation | None) -> Normalisation:
+    """The normalisation for a problem: `sphere` unless one is given, refused where it does not fit.
+
+    On a network with batch norm, a start given as weights has the top layer's norm as its radius.
+
+    Raises:
+        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled`.
+    """
+    chosen = normalisation or sphere()
+    network = problem.network
+    if chosen.coupled is None:
+        read = bind(positions.by_top_layer, chosen.prepare)
+        return dataclasses.replace(chosen, prepare=read) if network.couples else chosen
+    if chosen.coupled and not network.couples:
+        raise refusal(
+            f"a network with batch norm for {chosen.name}",
+            network.name,
+            "make it with batch_norm=True, or use free()",
+        )
+    if network.couples and not chosen.coupled:
+        raise refusal(
+            f"a normalisation that fits {network.name}",
+            chosen.name,
+            "use batch_norm(), sphere(), scheduled(), frozen_gain() or top_free()",
+        )
+    return chosen
+
+
+def samples_apart(problem: Problem, purpose: str) -> None:
+    """Refuses a network whose samples have no gradients of their own.
+
+    Raises:
+        ValueError: If the network has batch norm.
+    """
+    if problem.network.couples:
+        raise refusal(
+            f"a network without batch norm for {purpose}, which needs gradients of single samples",
+            problem.network.name,
+            "use sgd, which draws the batches themselves",
+        )
