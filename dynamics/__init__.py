@@ -25,7 +25,7 @@ from .descents import (
     times_at,
 )
 from .ensemble import ensemble, placement
-from .flows import SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
+from .flows import SSP42, SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
 from .minimise import Minimum, Outcome, minimise
 from .observables import error_on
@@ -40,6 +40,7 @@ from .trajectory import Trajectory, first_time, member
 from .types import Dynamics, State, Status, replace
 
 __all__ = [
+    "SSP42",
     "SSP43",
     "Alternation",
     "Attempts",

@@ -51,7 +51,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
-    return Refusal(f"unknown {kind} '{name}'{hint}: choose one of {', '.join(choices)}")
+    return Refusal(f"unknown {kind} '{name}'{hint}: choose one of {_short(', '.join(choices))}")
 
 
 def expect(value: object, kind: type, noun: str, remedy: str) -> None:

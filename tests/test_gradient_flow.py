@@ -37,7 +37,9 @@ ROUND_OFF = 1e-12
 RIDGE = 1e-6  # what is left of the transient at the end
 AGAINST_SCIPY = 1e-6  # at tolerance 1e-9 of ours and 1e-11 of SciPy's
 ORDER = 0.15  # how far a fitted order may be from the solver's
-FLOOR = 0.25  # the default under the steps of networks with kinks, in units of time
+FLOOR = 0.4  # the default under the steps of networks with kinks, in units of time
+STABLE = 2.0  # the floor is at most this over the sharpness: a third of SSP42's interval
+RHO_PER_FLOOR = 0.015  # error of rho over the floor on this problem; measured at five floors: 0.012
 NO_CLIMB = 1e-3  # what steps at the default floor may add to the loss, as a share of it
 
 EXAMPLES = settings(max_examples=20)
@@ -242,17 +244,17 @@ def test_the_loss_hardly_climbs_and_less_so_with_a_lower_floor(relu_run):
     assert largest_climb(relu_run) <= NO_CLIMB
     assert largest_climb(again) <= NO_CLIMB / 4
     assert relu_run["loss"][-1] < relu_run["loss"][0] / 2
-    assert relu_run["rho"][-1] == pytest.approx(float(again["rho"][-1]), rel=NO_CLIMB)
+    assert abs(relu_run["rho"][-1] - again["rho"][-1]) <= RHO_PER_FLOOR * FLOOR
 
 
 def test_the_floor_bounds_the_number_of_steps(relu_run):
     counts = {name: float(value) for name, value in relu_run.statistics.items()}
     transient = 100
-    assert counts["floor"] == min(FLOOR, 0.5 / counts["sharpness"])
+    assert counts["floor"] == min(FLOOR, STABLE / counts["sharpness"])
     steps = counts["accepted"] + counts["rejected"]
     assert steps <= 1.2 * 200 / counts["floor"] + transient
-    # Bosh3 evaluates the field three times a step; estimates of the sharpness come on top.
-    assert 3 * steps <= counts["evaluations"] <= 1.2 * 3 * steps
+    # SSP42 evaluates the field four times a step; estimates of the sharpness come on top.
+    assert 4 * steps <= counts["evaluations"] <= 1.15 * 4 * steps
 
 
 def test_a_smooth_network_has_no_floor_and_follows_its_tolerance():

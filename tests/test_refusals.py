@@ -210,7 +210,7 @@ def test_what_cannot_be_right_is_refused_in_one_line(name):
 
 @pytest.mark.parametrize("solver", [diffrax.Dopri5(), diffrax.Tsit5(), diffrax.Dopri8()])
 def test_solvers_that_overshoot_kinks_are_warned_of(solver):
-    with pytest.warns(UserWarning, match=r"throws stages across the kinks .* use diffrax\.Bosh3"):
+    with pytest.warns(UserWarning, match=r"throws stages across the kinks .* use dynamics\.SSP42"):
         dynamics.gradient_flow(problem(RELU), solver=solver)
     dynamics.gradient_flow(problem(LINEAR), solver=solver)
 

@@ -1,4 +1,4 @@
-"""SSP(4,3): its order, its interpolant's, its coefficients, and what it is for."""
+"""SSP(4,2) and SSP(4,3): their orders, their interpolants', their coefficients, their purpose."""
 
 import diffrax
 import jax
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rhoflow import dynamics, models
+from rhoflow.dynamics.flows.ssp import SSP42, SSP43
 
 ORDER_BAND = 0.15
 
@@ -36,40 +37,52 @@ def exact(problem, start):
     return at
 
 
-def test_no_coefficient_is_negative_and_the_weights_add_up():
-    tableau = dynamics.SSP43.tableau
+BOTH = pytest.mark.parametrize(("solver", "order"), [(SSP42(), 2), (SSP43(), 3)])
+
+
+@BOTH
+def test_no_coefficient_is_negative_and_the_weights_are_of_their_order(solver, order):
+    """Order two: b c = 1/2; three: b c^2 = 1/3 too; the embedded weights are of one order less."""
+    tableau = solver.tableau
     assert all(np.all(row >= 0) for row in tableau.a_lower)
     assert np.all(tableau.b_sol >= 0)
-    np.testing.assert_allclose(tableau.b_sol.sum(), 1.0, rtol=1e-15)
-    np.testing.assert_allclose(tableau.b_error.sum(), 0.0, atol=1e-15)
+    assert np.all(tableau.b_sol - tableau.b_error >= 0)
+    places = np.concatenate([[0.0], tableau.c])
+    moments = [tableau.b_sol @ places**power for power in range(order)]
+    np.testing.assert_allclose(moments, 1 / np.arange(1, order + 1), rtol=1e-15)
+    errors = [tableau.b_error @ places**power for power in range(order)]
+    np.testing.assert_allclose(errors[:-1], 0.0, atol=1e-15)
+    assert abs(errors[-1]) > 1e-2
 
 
-def test_fixed_steps_converge_at_third_order(problem, start, exact):
+@BOTH
+def test_fixed_steps_converge_at_the_solvers_order(problem, start, exact, solver, order):
     times = [2.0, 4.0]
     errors = [
-        np.max(np.abs(rhos(problem, start, times, solver=dynamics.SSP43(), step=h) - exact(times)))
-        for h in (0.4, 0.2, 0.1)
+        np.max(np.abs(rhos(problem, start, times, solver=solver, step=h) - exact(times)))
+        for h in (0.2, 0.1, 0.05)
     ]
-    np.testing.assert_allclose(-np.diff(np.log2(errors)), 3.0, atol=ORDER_BAND)
+    np.testing.assert_allclose(-np.diff(np.log2(errors)), order, atol=ORDER_BAND)
 
 
-def test_between_steps_the_interpolant_is_of_third_order_too(problem, start, exact):
+@BOTH
+def test_between_steps_the_interpolant_is_of_that_order_too(problem, start, exact, solver, order):
     """One step of a parabola is off by the third power of the step."""
     errors = []
     for h in (0.4, 0.2, 0.1):
         times = [2.0 + 0.37 * h]
-        here = rhos(problem, start, times, solver=dynamics.SSP43(), step=h)
+        here = rhos(problem, start, times, solver=solver, step=h)
         errors.append(np.max(np.abs(here - exact(times))))
-    assert np.all(-np.diff(np.log2(errors)) > 3.0 - 2 * ORDER_BAND), errors
+    assert np.all(-np.diff(np.log2(errors)) > order - 2 * ORDER_BAND), errors
 
 
 def test_error_control_keeps_its_tolerance(problem, start, exact):
     times = [1.0, 5.0]
-    ours = rhos(problem, start, times, solver=dynamics.SSP43(), rtol=1e-6, atol=1e-9)
+    ours = rhos(problem, start, times, solver=SSP43(), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(ours, exact(times), rtol=1e-4)
 
 
-def test_it_slides_along_a_kink_with_far_less_bias_than_dopri5():
+def test_they_slide_along_a_kink_with_far_less_bias_than_dopri5():
     """x' = a - sign(x) slides at 0, so z' = x^2 should stay: its drift is the method's bias."""
 
     def bias(solver, slope, step=0.1):
@@ -80,9 +93,9 @@ def test_it_slides_along_a_kink_with_far_less_bias_than_dopri5():
         return abs(float(ran.ys[-1, 1])) / 200.0 / step**2
 
     slopes = (-0.61, -0.27, 0.13, 0.37, 0.73)
-    ours, theirs = (
+    two, three, theirs = (
         np.mean([bias(solver, slope) for slope in slopes])
-        for solver in (dynamics.SSP43(), diffrax.Dopri5())
+        for solver in (SSP42(), SSP43(), diffrax.Dopri5())
     )
-    assert ours < 0.5
-    assert theirs > 10 * ours
+    assert two < three < 0.5
+    assert theirs > 10 * three

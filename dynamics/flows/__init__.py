@@ -9,9 +9,10 @@ from .corrected import corrected_flow
 from .gradient_flow import gradient_flow
 from .motion import FlowParameters
 from .second_order import Moving, second_order_flow
-from .ssp import SSP43
+from .ssp import SSP42, SSP43
 
 __all__ = [
+    "SSP42",
     "SSP43",
     "FlowParameters",
     "Moving",

@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 from ..types import State, Status
 from .motion import FlowParameters, RungeKutta
 from .sharpness import Field
-from .step_floor import Curvature, Limits, again, aged, evaluations, first, forced, is_due
+from .step_floor import Curvature, again, aged, evaluations, first, forced, is_due, limits
 from .switches import Pattern, pattern, switches
 
 FORWARD, BOTH_MODES = "lax", "bounded"
@@ -88,8 +88,7 @@ def init(parameters: FlowParameters, position: PyTree, key: Key[Array, ""] | Non
     zero = jnp.zeros((), parameters.problem.inputs.dtype)
     curvature = None
     if parameters.floor is not None:
-        limits = Limits(parameters.floor, parameters.stable)
-        curvature = first(_field(parameters), limits, position, zero)
+        curvature = first(_field(parameters), limits(parameters), position, zero)
     solver, terms = parameters.solver, _terms(parameters)
     proposed, controller = _controller(parameters, curvature).init(
         terms, zero, jnp.asarray(jnp.inf, zero.dtype), position, _first_step(parameters, curvature),
@@ -153,7 +152,8 @@ def statistics(state: State) -> dict[str, Any]:
     if memory.pattern is not None:
         numbers["switches"] = counts.switches
     if memory.curvature is not None:
-        numbers |= {"sharpness": memory.curvature.sharpness, "floor": memory.curvature.floor}
+        seen = memory.curvature
+        numbers |= {"sharpness": seen.sharpness, "floor": seen.floor, "unstable": seen.unstable}
     return numbers
 
 
@@ -279,12 +279,12 @@ def _evaluations_per_step(solver: RungeKutta) -> int:
 
 def _renew_curvature(parameters: FlowParameters, memory: FlowMemory) -> FlowMemory:
     """A new estimate where one is due; a step that was to be at the old floor obeys the new."""
-    old, now, floor = memory.curvature, memory.now, parameters.floor
-    if old is None or floor is None:
+    old, now = memory.curvature, memory.now
+    if old is None:
         return memory
 
     def renew(memory: FlowMemory) -> FlowMemory:
-        new = again(_field(parameters), Limits(floor, parameters.stable), old, memory.position, now)
+        new = again(_field(parameters), limits(parameters), old, memory.position, now)
         proposed = jnp.where(forced(memory.proposed - now, old), now + new.floor, memory.proposed)
         counts = memory.counts._replace(estimates=memory.counts.estimates + 1)
         return memory._replace(curvature=new, proposed=proposed, counts=counts)

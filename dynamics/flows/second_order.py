@@ -37,6 +37,7 @@ from ..types import Dynamics
 from .build import Integration, build
 from .corrected import inertia, rates
 from .motion import Motion
+from .ssp import SSP43
 
 STARTS = ("slow", "slower", "rest")
 
@@ -78,6 +79,8 @@ def second_order_flow(
         raise refusal(
             "a normalisation with a second-order motion", chosen.name, "use sphere() or free()"
         )
+    if not (problem.network.smooth or chosen.smooth) and integration.get("solver") is None:
+        integration["solver"] = SSP43()  # with little damping, SSP42 is not stable
     settings = rates(problem, learning_rate, momentum, positive=True)
     motion = Motion(
         name="second-order flow",

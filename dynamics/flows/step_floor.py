@@ -9,8 +9,8 @@ limit:
 
 - *Stability.* ``stable`` is a third of the solver's interval of stability on the real axis
   (`stability_interval`: 6 for SSP42), so that the sharpness may grow threefold, or be seen too low
-  by as much, before a forced step is unstable. Where an estimate finds that steps since the last
-  one were, it is counted (`Curvature.unstable`).
+  by as much, before a forced step is unstable. Where an estimate finds that steps at the floor are
+  unstable, those since the last estimate or those to come, it is counted (`Curvature.unstable`).
 - *The fast transient.* From a large start, rates as fast as the sharpness die out in the first few
   1 / sharpness; what a step forced there gets wrong, stays. So the floor begins at a small part of
   that time and grows with the time elapsed: 20 steps of SSP42 for every factor e.
@@ -51,7 +51,7 @@ class Limits(NamedTuple):
 
     asked: Float[Array, ""]
     stable: Float[Array, ""]
-    interval: float = np.inf
+    interval: float
 
 
 class Curvature(NamedTuple):
@@ -64,7 +64,7 @@ class Curvature(NamedTuple):
         steps: Accepted steps since then.
         holds: For how many accepted steps it holds.
         floor: The floor that it gave, in units of time.
-        unstable: How many estimates found that the floor in force was unstable by then.
+        unstable: How many estimates found steps at the floor, before or after them, unstable.
     """
 
     sharpness: Float[Array, ""]
@@ -91,14 +91,15 @@ def stability_interval(solver: RungeKutta) -> float:
     if isinstance(solver, diffrax.Euler):
         return 2.0
     tableau = solver.tableau
+    assert isinstance(tableau, diffrax.ButcherTableau)  # explicit solvers have no other
     stages = len(tableau.b_sol)
     matrix = np.zeros((stages, stages))
-    for row, coefficients in enumerate(tableau.a_lower, start=1):
-        matrix[row, : len(coefficients)] = coefficients
-    coefficients = [np.ones(stages)]
+    for row, lower in enumerate(tableau.a_lower, start=1):
+        matrix[row, : len(lower)] = lower
+    columns = [np.ones(stages)]
     for _ in range(stages - 1):
-        coefficients.append(matrix @ coefficients[-1])
-    polynomial = [1.0, *(float(tableau.b_sol @ column) for column in coefficients)]
+        columns.append(matrix @ columns[-1])
+    polynomial = [1.0, *(float(tableau.b_sol @ column) for column in columns)]
     places = np.linspace(0, LONGEST_INTERVAL, 20_001)
     grown = np.abs(np.polynomial.polynomial.polyval(-places, polynomial)) > 1 + 1e-9
     return float(places[max(int(np.argmax(grown)) - 1, 0)])
@@ -107,7 +108,7 @@ def stability_interval(solver: RungeKutta) -> float:
 def first(field: Field, limits: Limits, position: PyTree, time: Float[Array, ""]) -> Curvature:
     """The first estimate, from a vector that nothing is orthogonal to."""
     value, probe = sharpness(field, position, probe_like(position), FIRST_ITERATIONS)
-    return _judged(limits, value, probe, time, jnp.zeros((), jnp.int32))
+    return _judged(limits, value, probe, time, None)
 
 
 def again(
@@ -115,8 +116,7 @@ def again(
 ) -> Curvature:
     """A later estimate, from the last one's vector."""
     value, probe = sharpness(field, position, old.probe, LATER_ITERATIONS)
-    unstable = (old.floor * value > limits.interval).astype(jnp.int32)
-    return _judged(limits, value, probe, time, old.unstable + unstable)
+    return _judged(limits, value, probe, time, old)
 
 
 def is_due(curvature: Curvature | None, time: Float[Array, ""]) -> Bool[Array, ""]:
@@ -152,13 +152,23 @@ def _judged(
     value: Float[Array, ""],
     probe: PyTree,
     time: Float[Array, ""],
-    unstable: Int[Array, ""],
+    old: Curvature | None,
 ) -> Curvature:
-    """What an estimate says: the floor, and for how long."""
+    """What an estimate says: the floor, for how long, and whether it was stable until now."""
     scale = 1 / jnp.maximum(value, jnp.finfo(value.dtype).tiny)
     stable = limits.stable * scale
     early = EARLY_SHARE * limits.stable * (time + scale)
     floor = jnp.minimum(limits.asked, jnp.minimum(stable, early))
-    room = jnp.where(floor < limits.asked, 1.0, jnp.clip(stable / limits.asked, 1.0, MOST_ROOM))
-    holds = (STEPS_BETWEEN_ESTIMATES * room).astype(jnp.int32)
-    return Curvature(value, probe, time, jnp.zeros((), jnp.int32), holds, floor, unstable)
+    safe = jnp.minimum(stable, limits.interval / RESERVE * scale)
+    room = jnp.where(floor < limits.asked, 1.0, jnp.clip(safe / limits.asked, 1.0, MOST_ROOM))
+    longest = floor if old is None else jnp.maximum(floor, old.floor)
+    unstable = (longest * value > limits.interval).astype(jnp.int32)
+    return Curvature(
+        sharpness=value,
+        probe=probe,
+        time=time,
+        steps=jnp.zeros((), jnp.int32),
+        holds=(STEPS_BETWEEN_ESTIMATES * room).astype(jnp.int32),
+        floor=floor,
+        unstable=unstable if old is None else old.unstable + unstable,
+    )
