@@ -1,0 +1,154 @@
+"""Balance and linearity of layers, and how well conditioned a linear head is.
+
+With Z_l what layer l passes on and W_l the weights of layer l in the documents' orientation,
+
+    D_l        = W_{l+1}^T W_{l+1} - W_l W_l^T                    (balanced where it is zero),
+    balance    = |D_l| / min(|W_{l+1}^T W_{l+1}|, |W_l W_l^T|)    in operator norms,
+    negativity = |Z_l - s(Z_l)| / |Z_l|                           of pre-activations, s the ReLU,
+    kappa      = s_1 / s_K of W_L ... W_l                         for each l of the linear head.
+
+Negativity is 0 where a layer's ReLU lets everything pass, so that the layer acts as a linear one.
+Gradient descent with weight decay balances consecutive *linear* layers, D_l ~ exp(-2 lambda t);
+pairs with a nonlinear layer between them are not balanced by it.
+
+Weights are W_k = rho_k V_k with the view's own radii. Where a view knows only rho, they are equal
+shares rho^(1/L), as in a network whose layers have equal norms, and so is the balance. Layers are
+dense here: a convolution's kernel and the next one share no matrix, and they are refused; so is
+batch norm in `negativity`, whose pre-activations are standardised.
+
+Source: [Wide] sections 3 and 6.
+"""
+
+import functools
+import itertools
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...models.checks import refusal
+from ...models.network import Weights
+from ...models.polar import to_weights
+from ...models.problem import Problem
+from ...models.views import View
+from .class_moments import class_moments
+
+
+def imbalances(problem: Problem, view: View) -> Float[Array, "pairs"]:
+    """|D_l| of each pair of consecutive layers, in operator norm; [Wide]'s eps_2 is their largest.
+
+    Raises:
+        ValueError: If a layer is not dense.
+    """
+    after, before = _squares(problem, view)
+    return jnp.stack([_size(a - b) for a, b in zip(after, before, strict=True)])
+
+
+def balance(problem: Problem, view: View) -> Float[Array, "pairs"]:
+    """|D_l| relative to the smaller of its two terms. Source: [Wide] section 6.
+
+    Raises:
+        ValueError: If a layer is not dense.
+    """
+    after, before = _squares(problem, view)
+    smaller = [jnp.minimum(_size(a), _size(b)) for a, b in zip(after, before, strict=True)]
+    return imbalances(problem, view) / jnp.stack(smaller)
+
+
+def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
+    """How much of each hidden layer's pre-activations a ReLU takes away, in [0, 1].
+
+    [Wide] section 6 measures it in linear layers too, which take nothing away: there it says
+    whether a ReLU would.
+
+    Raises:
+        ValueError: If a layer is not dense, or the network has batch norm.
+    """
+    if problem.network.couples:
+        raise refusal(
+            "a network without batch norm for negativity",
+            problem.network.name,
+            "standardised pre-activations are negative about half the time by construction",
+        )
+    weights = _dense(problem, view.directions)
+    passed = (
+        problem.inputs.reshape(len(problem.inputs), -1),
+        *problem.network.hidden(weights, problem.inputs),
+    )
+    values = [h @ layer for h, layer in zip(passed[:-1], weights[:-1], strict=True)]
+    return jnp.stack([_size(jnp.minimum(z, 0)) / _size(z) for z in values])
+
+
+def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Float[Array, "head"]:
+    """kappa(W_L ... W_l), from the whole linear head to the last layer alone.
+
+    Args:
+        problem: Whose network.
+        view: Where.
+        linear_layers: How many linear layers stand below the last one, as in `models.mlp`.
+
+    Returns:
+        s_1 / s_K for l = L - linear_layers, ..., L; K is the number of outputs. Infinite where
+        rows are fewer than that.
+
+    Raises:
+        ValueError: If a layer is not dense, or the head is longer than the network.
+
+    Source: [Wide] section 3 (c_3 is the first entry) and Proposition 5.3.
+    """
+    weights = _dense(problem, view.directions)
+    if not 0 <= linear_layers < len(weights):
+        raise refusal(
+            f"between 0 and {len(weights) - 1} linear layers", linear_layers, "pass fewer"
+        )
+    head = weights[len(weights) - 1 - linear_layers :]
+    products = [functools.reduce(jnp.matmul, head[start:]) for start in range(len(head))]
+    return jnp.stack([_condition(product) for product in products])
+
+
+def class_mean_gram(
+    problem: Problem, view: View, layer: int = -1, centred: bool = False
+) -> Float[Array, "classes classes"]:
+    """<mu_c, mu_c'> of the normalised network's class means.
+
+    Args:
+        problem: Whose training samples.
+        view: Where.
+        layer: Which hidden layer, see `class_moments`.
+        centred: Whether of mu_c - mu_G.
+
+    Source: the pictures of class means in [Wide] section 6.
+    """
+    at = class_moments(problem, view, layer)
+    means = at.centred if centred else at.means
+    return means @ means.T
+
+
+def _squares(problem: Problem, view: View) -> tuple[list[Array], list[Array]]:
+    """W_{l+1}^T W_{l+1} and W_l W_l^T of each pair; ours are the transposes of the documents' W."""
+    weights = _dense(problem, to_weights(view))
+    return [w @ w.T for w in weights[1:]], [w.T @ w for w in weights[:-1]]
+
+
+def _dense(problem: Problem, weights: Weights) -> Weights:
+    shapes = [layer.shape for layer in weights]
+    fits = all(len(shape) == 2 for shape in shapes) and all(
+        low[1] == high[0] for low, high in itertools.pairwise(shapes)
+    )
+    if not fits:
+        raise refusal(
+            f"dense layers that fit each other in {problem.network.name}",
+            f"layers {shapes}",
+            "look at dense networks only",
+        )
+    return weights
+
+
+def _size(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
+    return jnp.linalg.norm(matrix, ord=2)
+
+
+def _condition(matrix: Float[Array, "fan_in outputs"]) -> Float[Array, ""]:
+    if matrix.shape[0] < matrix.shape[1]:
+        return jnp.full((), jnp.inf, matrix.dtype)
+    sizes = jnp.linalg.svd(matrix, compute_uv=False)
+    return sizes[0] / sizes[-1]

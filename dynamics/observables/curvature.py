@@ -1,0 +1,276 @@
+"""Curvature: top eigenvalues of the objective's Hessian and of the tangent kernel.
+
+In polar coordinates a point is (rho, V_1, ..., V_L) with every V_k on its unit sphere, and the
+Hessian is that of the motion: minus the derivative of the flow's field along tangent directions,
+
+    H xi = S D(S grad U)[xi],    S the projection to the tangent space,
+
+the Riemannian Hessian. In weights it is the plain one, with U = data loss + lambda rho^2 and
+rho = prod |W_k|. Along kinks of ReLU networks it is the Hessian almost everywhere. Its parts are
+
+    whole = gauss_newton + residual + decay,
+    gauss_newton = J^T loss''(f) J,   J the derivative of the outputs f_W(x_n),
+    residual = sum_n <loss'(f_n), Hess f_n>,   decay = that of lambda rho^2,
+
+for the square loss [Wide] (16) in the mean normalisation. The tangent kernel is J J^T, of size
+samples times outputs. Blocks are one layer (its number from 0), ``"radial"`` (rho alone) and
+``"tangential"`` (all V_k); the last two exist in polar coordinates.
+
+Plain descent with step eta is stable where the sharpness, the top eigenvalue, stays below 2/eta.
+
+Eigenvalues come by Lanczos from products alone (`lanczos`), each with its residual and whether it
+has converged; a product costs about two gradients.
+
+Source: [Wide] (16), section 5; [M117] section 5; the bound 2/eta is that of explicit Euler.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+from jax.tree_util import Partial
+from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from ...models.binding import bind
+from ...models.checks import refusal, unknown
+from ...models.polar import Polar, project, to_layers, to_weights
+from ...models.problem import Problem, data_loss, outputs
+from ...models.views import View
+from .lanczos import eigenvalues
+from .points import point
+
+PARTS = ("whole", "gauss_newton", "residual", "decay")
+COORDINATES = ("polar", "weights")
+Block = int | str
+
+
+class _Choice(NamedTuple):
+    """What is asked for, all of it static."""
+
+    wanted: int
+    products: int
+    part: str
+    block: Block
+    coordinates: str
+    smallest: bool
+
+
+def hessian_eigenvalues(
+    count: int = 1,
+    products: int = 40,
+    part: str = "whole",
+    block: Block = "all",
+    coordinates: str = "polar",
+    smallest: bool = False,
+) -> Callable[[Problem, View], dict[str, Array]]:
+    """An observable: extreme eigenvalues of the objective's Hessian, in units of 1/time.
+
+    Args:
+        count: How many.
+        products: How many products with the Hessian, 40 unless given; more if it says that it has
+            not converged.
+        part: ``"whole"``, ``"gauss_newton"``, ``"residual"`` or ``"decay"``.
+        block: ``"all"``, ``"radial"``, ``"tangential"``, or a layer's number from 0.
+        coordinates: ``"polar"`` or ``"weights"``.
+        smallest: Whether the smallest are wanted, most negative first, not the largest.
+
+    Returns:
+        An observable with ``values``, ``residuals`` and ``converged``, ``[count]`` each, and
+        ``radial_share`` ``[count]``, how much of each unit eigenvector's square lies in rho (zero
+        in weights). Equal arguments return the same one.
+
+    Raises:
+        ValueError: If a name is unknown, a count not positive, or a block is of other coordinates.
+    """
+    choice = _Choice(count, products, part, block, coordinates, smallest)
+    _check(choice)
+    return bind(_hessian, choice)
+
+
+def kernel_eigenvalues(
+    count: int = 1, products: int = 40, block: Block = "all", coordinates: str = "weights"
+) -> Callable[[Problem, View], dict[str, Array]]:
+    """An observable: largest eigenvalues of the tangent kernel J J^T, not divided by the samples.
+
+    Args:
+        count: How many.
+        products: How many products with the kernel.
+        block: As for `hessian_eigenvalues`: J with respect to this part alone.
+        coordinates: ``"weights"`` or ``"polar"``.
+
+    Returns:
+        An observable with ``values``, ``residuals`` and ``converged``, ``[count]`` each.
+
+    Raises:
+        ValueError: As for `hessian_eigenvalues`.
+    """
+    choice = _Choice(count, products, "whole", block, coordinates, False)
+    _check(choice)
+    return bind(_kernel, choice)
+
+
+def sharpness(learning_rate: ArrayLike, products: int = 40, coordinates: str = "polar") -> Partial:
+    """An observable: the top eigenvalue beside 2/eta.
+
+    Args:
+        learning_rate: eta, a leaf: the step in time.
+        products: How many products with the Hessian.
+        coordinates: ``"polar"`` or ``"weights"``.
+
+    Returns:
+        An observable with ``sharpness``, ``stability`` (eta sharpness / 2, above one where plain
+        descent is not stable) and ``converged``.
+
+    Raises:
+        ValueError: If the coordinates are unknown or products is not positive.
+    """
+    choice = _Choice(1, products, "whole", "all", coordinates, False)
+    _check(choice)
+    return Partial(bind(_sharpness, choice), jnp.asarray(learning_rate, float))
+
+
+def _check(choice: _Choice) -> None:
+    if choice.part not in PARTS:
+        raise unknown("part", choice.part, PARTS)
+    if choice.coordinates not in COORDINATES:
+        raise unknown("coordinates", choice.coordinates, COORDINATES)
+    if choice.wanted < 1 or choice.products < 1:
+        raise refusal(
+            "at least one eigenvalue and one product",
+            f"count {choice.wanted} and products {choice.products}",
+            "pass for example count=1, products=40",
+        )
+    if isinstance(choice.block, str):
+        known = ("all", "radial", "tangential") if choice.coordinates == "polar" else ("all",)
+        if choice.block not in known:
+            raise unknown("block", choice.block, known)
+    elif choice.block < 0:
+        raise refusal("a layer's number from 0", choice.block, "count layers from 0")
+
+
+def _position(choice: _Choice, view: View) -> PyTree:
+    polar = point(view)
+    return polar if choice.coordinates == "polar" else to_weights(view)
+
+
+def _view(position: PyTree) -> View:
+    return position if isinstance(position, Polar) else to_layers(position)
+
+
+def _tangent(choice: _Choice, position: PyTree, vector: PyTree) -> PyTree:
+    """The part of a vector that is tangent and in the block."""
+    if isinstance(position, Polar):
+        layers = project(position.directions, vector.directions)
+        radial = vector.rho if choice.block in ("all", "radial") else jnp.zeros_like(vector.rho)
+        return Polar(radial, _of_block(choice.block, layers))
+    return _of_block(choice.block, vector)
+
+
+def _of_block(block: Block, layers: tuple[Array, ...]) -> tuple[Array, ...]:
+    if isinstance(block, int) and block >= len(layers):
+        raise refusal(f"a layer from 0 to {len(layers) - 1}", block, "count layers from 0")
+    whole = ("all", "tangential")
+    return tuple(
+        layer if block in whole or block == k else jnp.zeros_like(layer)
+        for k, layer in enumerate(layers)
+    )
+
+
+def _everywhere(choice: _Choice) -> _Choice:
+    return choice._replace(block="all")
+
+
+def _potential(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], Array]:
+    """Of which the part is the Hessian at a point; not for Gauss-Newton."""
+
+    def decay(position: PyTree) -> Array:
+        return problem.decay * _view(position).rho ** 2
+
+    def linear(position: PyTree) -> Array:
+        return jnp.sum(pulls * outputs(problem, _view(position)))
+
+    def whole(position: PyTree) -> Array:
+        return data_loss(problem, _view(position)) + decay(position)
+
+    pulls = jax.grad(lambda values: _loss_of(problem, values))(outputs(problem, _view(at)))
+    return {"decay": decay, "residual": linear, "whole": whole}[part]
+
+
+def _loss_of(problem: Problem, values: Float[Array, "samples ..."]) -> Array:
+    return jnp.mean(problem.loss.per_sample(values, problem.targets))
+
+
+def _product(choice: _Choice, problem: Problem, at: PyTree) -> Callable[[PyTree], PyTree]:
+    """vector -> H vector, on vectors that are tangent and in the block."""
+    if choice.part == "gauss_newton":
+        return lambda vector: _gauss_newton(problem, at, vector)
+    potential, everywhere = _potential(choice.part, problem, at), _everywhere(choice)
+
+    def field(position: PyTree) -> PyTree:
+        return _tangent(everywhere, position, jax.grad(potential)(position))
+
+    return lambda vector: jax.jvp(field, (at,), (vector,))[1]
+
+
+def _gauss_newton(problem: Problem, at: PyTree, vector: PyTree) -> PyTree:
+    def function(position: PyTree) -> Array:
+        return outputs(problem, _view(position))
+
+    values, moved = jax.jvp(function, (at,), (vector,))
+    pull = jax.jvp(jax.grad(lambda f: _loss_of(problem, f)), (values,), (moved,))[1]
+    return jax.vjp(function, at)[1](pull)[0]
+
+
+def _start(size: int, dtype: Any) -> Float[Array, "size"]:
+    """A vector to which nothing in a network is orthogonal, the same at every call."""
+    return jax.random.normal(jax.random.key(0), (size,), dtype)
+
+
+def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
+    at = _position(choice, view)
+    flat, unravel = jax.flatten_util.ravel_pytree(at)
+    multiply = _product(choice, problem, at)
+
+    def tangent(vector: Array) -> PyTree:
+        return _tangent(choice, at, unravel(vector))
+
+    def product(vector: Array) -> Array:
+        made = _tangent(choice, at, multiply(tangent(vector)))
+        return jax.flatten_util.ravel_pytree(made)[0]
+
+    start = jax.flatten_util.ravel_pytree(tangent(_start(flat.size, flat.dtype)))[0]
+    found = eigenvalues(product, start, choice.wanted, choice.products, choice.smallest)
+    vectors = found.pop("vectors")
+    share = vectors[:, 0] ** 2 if isinstance(at, Polar) else jnp.zeros(choice.wanted, flat.dtype)
+    return {**found, "radial_share": share}
+
+
+def _kernel(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
+    at = _position(choice, view)
+
+    def function(position: PyTree) -> Array:
+        return outputs(problem, _view(position)).reshape(-1)
+
+    values, back = jax.vjp(function, at)
+
+    def product(pull: Array) -> Array:
+        return jax.jvp(function, (at,), (_tangent(choice, at, back(pull)[0]),))[1]
+
+    start = _start(values.size, values.dtype)
+    found = eigenvalues(product, start, choice.wanted, choice.products)
+    del found["vectors"]
+    return found
+
+
+def _sharpness(
+    choice: _Choice, learning_rate: Array, problem: Problem, view: View
+) -> dict[str, Array]:
+    found = _hessian(choice, problem, view)
+    top = found["values"][0]
+    return {
+        "sharpness": top,
+        "stability": learning_rate * top / 2,
+        "converged": found["converged"][0],
+    }

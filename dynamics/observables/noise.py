@@ -1,0 +1,152 @@
+"""Gradient noise: how the gradients of single samples scatter, and what of it stays.
+
+With U_n each sample's share of the objective, g_n its gradient in polar coordinates
+(`points.sample_gradients`), g their mean and Sigma = mean (g_n - g)(g_n - g)^T, a batch of B
+samples drawn without replacement has
+
+    E |g_B|^2 = |g|^2 + tr(Sigma) / B * (N - B) / (N - 1).
+
+A batch of size B is at rest where its sum vanishes; if *every* batch of a size B < N is, every g_n
+vanishes, since the batches' incidence matrix has rank N (`incidence_rank`). A fixed partition has a
+lower rank, and reshuffled ones reach it after a few epochs. With decay and two inputs that are not
+parallel the g_n cannot all vanish, and noise remains:
+
+    Var rho = eta^2 S / B / (1 - (1 - eta h)^2),   S = Var_n(2 l_n fbar_n),   h = 2 (M + lambda),
+
+for steps eta of rho alone, the directions held; S is zero only where all l_n fbar_n are equal.
+
+Source: [Dyn] 6.1, 6.2, (49); [M117] Lemma 8 and section 5; for small eta h the variance of rho is
+eta S / (2 h B).
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax.tree_util import Partial
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from ...models import losses
+from ...models.binding import bind
+from ...models.checks import refusal
+from ...models.problem import Problem
+from ...models.views import View
+from .moments import normalised_outputs, second_moment, targets
+from .points import rows, sample_gradients
+
+
+def gradient_noise(problem: Problem, view: View) -> dict[str, Float[Array, ""]]:
+    """How the gradients of single samples scatter.
+
+    Returns:
+        ``squared_gradient`` |g|^2, ``trace`` of their covariance Sigma, ``trace_rho`` and
+        ``trace_directions``, its parts in rho and on the spheres.
+    """
+    gradients = sample_gradients(problem, view)
+    whole = rows(gradients)
+    of_rho = jnp.mean((gradients.rho - jnp.mean(gradients.rho)) ** 2)
+    trace = jnp.mean(jnp.sum(_centred(whole) ** 2, axis=1))
+    return {
+        "squared_gradient": jnp.sum(jnp.mean(whole, axis=0) ** 2),
+        "trace": trace,
+        "trace_rho": of_rho,
+        "trace_directions": trace - of_rho,
+    }
+
+
+def noise_eigenvalues(count: int) -> Callable[[Problem, View], Float[Array, "count"]]:
+    """An observable: the largest eigenvalues of Sigma, descending.
+
+    From the ``[samples, samples]`` Gram matrix of the centred gradients: a covariance of P
+    parameters is never made.
+
+    Args:
+        count: How many, at most the number of samples.
+    """
+    return bind(_noise_eigenvalues, count)
+
+
+def batch_gradient(batch: ArrayLike) -> Partial:
+    """An observable: the expected squared gradient of a batch drawn without replacement.
+
+    Args:
+        batch: Its size B, a leaf.
+
+    Returns:
+        E |g_B|^2; at B = N the squared gradient of the whole.
+    """
+    return Partial(_batch_gradient, jnp.asarray(batch, float))
+
+
+def stationarity(problem: Problem, view: View) -> dict[str, Array]:
+    """How far each sample by itself is from rest: zero everywhere only if every batch is.
+
+    Returns:
+        ``rho`` ``[samples]``, |dU_n/drho|, and ``directions`` ``[samples, layers]``, the norms of
+        the projected dU_n/dV_k.
+    """
+    gradients = sample_gradients(problem, view)
+    norms = [
+        jnp.sqrt(jnp.sum(layer.reshape(layer.shape[0], -1) ** 2, axis=1))
+        for layer in gradients.directions
+    ]
+    return {"rho": jnp.abs(gradients.rho), "directions": jnp.stack(norms, axis=1)}
+
+
+def noise_of_rho(learning_rate: ArrayLike, batch: ArrayLike) -> Partial:
+    """An observable: the variance of rho that plain SGD keeps up, the directions held.
+
+    Args:
+        learning_rate: eta, a leaf; time per step.
+        batch: B, a leaf; batches drawn independently, with replacement.
+
+    Returns:
+        eta^2 S / B / (1 - (1 - eta h)^2), infinite where eta h >= 2.
+
+    Raises:
+        ValueError: When it is evaluated, if the loss is not the square one.
+    """
+    return Partial(_noise_of_rho, jnp.asarray(learning_rate, float), jnp.asarray(batch, float))
+
+
+def incidence_rank(batches: Int[Array, "batches size"], samples: int) -> Int[Array, ""]:
+    """The rank of the matrix that says which sample is in which batch.
+
+    Where it equals the number of samples, rest of every batch is rest of every sample.
+
+    Args:
+        batches: The samples' numbers in each batch.
+        samples: N.
+    """
+    members = jnp.asarray(batches)[:, :, None] == jnp.arange(samples)[None, None, :]
+    return jnp.linalg.matrix_rank(jnp.any(members, axis=1).astype(float))
+
+
+def _centred(values: Float[Array, "samples parameters"]) -> Float[Array, "samples parameters"]:
+    return values - jnp.mean(values, axis=0, keepdims=True)
+
+
+def _noise_eigenvalues(count: int, problem: Problem, view: View) -> Float[Array, "count"]:
+    deviations = _centred(rows(sample_gradients(problem, view)))
+    if not 1 <= count <= len(deviations):
+        raise refusal(f"a count from 1 to {len(deviations)}", count, "there are no more samples")
+    gram = deviations @ deviations.T / len(deviations)
+    return jnp.maximum(jnp.linalg.eigvalsh(gram)[::-1][:count], 0)
+
+
+def _batch_gradient(batch: Array, problem: Problem, view: View) -> Float[Array, ""]:
+    found, samples = gradient_noise(problem, view), problem.inputs.shape[0]
+    share = (samples - batch) / (max(samples - 1, 1) * batch)
+    return found["squared_gradient"] + found["trace"] * share
+
+
+def _noise_of_rho(
+    learning_rate: Array, batch: Array, problem: Problem, view: View
+) -> Float[Array, ""]:
+    if problem.loss != losses.square:
+        raise refusal("the square loss", f"the {problem.loss.name} loss", "observe gradient_noise")
+    values = normalised_outputs(problem, view)
+    slopes = jnp.sum(2 * values * (targets(problem) - view.rho * values), axis=1)
+    contraction = 1 - learning_rate * 2 * (second_moment(problem, view) + problem.decay)
+    left = 1 - contraction**2
+    kept = learning_rate**2 * jnp.var(slopes) / batch / jnp.where(left > 0, left, 1)
+    return jnp.where(left > 0, kept, jnp.inf)

@@ -1,0 +1,101 @@
+"""Where derivatives are taken: a point on the spheres, one sample at a time, layers as matrices.
+
+What observables of curvature, noise and rank share. Gradients are of the objective
+
+    Loss = (1/N) sum_n [loss_n(rho f_V(x_n)) + lambda rho^2] = (1/N) sum_n U_n
+
+in polar coordinates: dU_n/drho, and dU_n/dV_k projected to the tangent space of the unit sphere.
+For the square loss and targets +-1, with l_n = 1 - rho fbar_n,
+
+    dU_n/drho = -2 (l_n fbar_n - lambda rho),
+    (dU_n/dV_k)_tangent = -2 rho l_n (d_k fbar_n - V_k fbar_n).
+
+A linearised network has other derivatives than the network that it came from, and samples of a
+batch with batch norm depend on each other: both are refused where they would give a wrong number.
+
+Source: [Dyn] (46), (49), in the mean normalisation and with print's signs corrected.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...models.checks import refusal
+from ...models.linearised import Linearised
+from ...models.polar import Polar, project
+from ...models.problem import Problem, objective, take
+from ...models.views import View
+
+
+def point(view: View) -> Polar:
+    """The view's radius and directions, free to be differentiated.
+
+    Raises:
+        ValueError: If the view is of a linearised network.
+    """
+    if isinstance(view, Linearised):
+        raise refusal(
+            "the network itself, whose derivatives these are",
+            "a linearised network",
+            "observe moments and margins there, or the point models.to_polar(view.weights)",
+        )
+    return Polar(view.rho, view.directions)
+
+
+def require_separate(problem: Problem, name: str) -> None:
+    """Refuses networks whose samples depend on each other.
+
+    Raises:
+        ValueError: If the network has batch norm.
+    """
+    if problem.network.couples:
+        raise refusal(
+            f"samples that do not depend on each other for {name}",
+            problem.network.name,
+            "observe it on a network without batch norm",
+        )
+
+
+def gradient(problem: Problem, polar: Polar) -> Polar:
+    """Of the objective: its derivative in rho, and in each V_k projected to the tangent space."""
+    slope = jax.grad(lambda at: objective(problem, at))(polar)
+    return Polar(slope.rho, project(polar.directions, slope.directions))
+
+
+def sample_gradients(problem: Problem, view: View) -> Polar:
+    """The gradient of each sample's U_n: like a point, every array with a first axis ``[samples]``.
+
+    Raises:
+        ValueError: If the network has batch norm or the view is of a linearised network.
+    """
+    require_separate(problem, "gradients of single samples")
+    here = point(view)
+    one = jnp.arange(problem.inputs.shape[0])[:, None]
+    return jax.vmap(lambda index: gradient(take(problem, index), here))(one)
+
+
+def output_slopes(problem: Problem, view: View) -> tuple[Array, ...]:
+    """d_k f of each sample and output, for every layer ``[samples, outputs, *layer]``.
+
+    f is the normalised network's output, and V_k is free: nothing is projected.
+    """
+    require_separate(problem, "slopes of single samples")
+    here = point(view)
+
+    def one(inputs: Float[Array, "..."]) -> tuple[Array, ...]:
+        return jax.jacrev(lambda layers: problem.network.apply(layers, inputs[None]).reshape(-1))(
+            here.directions
+        )
+
+    return jax.vmap(one)(problem.inputs)
+
+
+def as_matrix(layer: Float[Array, "..."]) -> Float[Array, "inputs outputs"]:
+    """A layer as a matrix, ``[fan_in, fan_out]``; a kernel as ``[height * width * in, out]``."""
+    return layer.reshape(-1, layer.shape[-1])
+
+
+def rows(tree: object) -> Float[Array, "samples parameters"]:
+    """Per-sample arrays as one matrix, a row for each sample."""
+    leaves = jax.tree.leaves(tree)
+    return jnp.concatenate([leaf.reshape(leaf.shape[0], -1) for leaf in leaves], axis=1)
