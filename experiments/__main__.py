@@ -1,9 +1,11 @@
-"""The command line: ``rhoflow list | run NAME [options] | show FOLDER``.
+"""The command line: ``rhoflow list | run NAME [options] | show FOLDER | audit [FOLDER]``.
 
     rhoflow list                                what can be run
     rhoflow run quickstart                      runs it, prints its table, stores its picture
     rhoflow run quickstart --preset tiny --seeds 2 --data.train 50 --output here
     rhoflow show runs/quickstart-...            the table and the configuration of a stored run
+    rhoflow audit                               which statements of the documents hold
+    rhoflow audit runs/quickstart-...           which of them hold on a stored run
 
 Fields of the configuration are options; ``rhoflow run NAME --help`` lists them. A request that
 cannot be met ends in one line on standard error and exit status 2.
@@ -66,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rhoflow", description=DESCRIPTION)
     commands = parser.add_subparsers(
-        required=True, metavar="list | run | show", parser_class=_Parser
+        required=True, metavar="list | run | show | audit", parser_class=_Parser
     )
     listing = commands.add_parser("list", help="what can be run")
     listing.set_defaults(command=_list)
@@ -78,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="show a stored run")
     show.add_argument("folder")
     show.set_defaults(command=_show)
+    audit = commands.add_parser("audit", help="which statements of the documents hold")
+    audit.add_argument("folder", nargs="?", default=None)
+    audit.set_defaults(command=_audit)
     return parser
 
 
@@ -119,6 +124,32 @@ def _show(options: argparse.Namespace, rest: list[str]) -> int:
     print()
     _print_record(record)
     return 0
+
+
+def _audit(options: argparse.Namespace, rest: list[str]) -> int:
+    _refuse(rest)
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    from .audit import audit, rows, summary
+    from .tables import as_text
+
+    subjects = None if options.folder is None else _subjects(options.folder)
+    answers = audit(subjects)
+    print(as_text(rows(answers)))
+    print()
+    print(summary(answers))
+    return 0
+
+
+def _subjects(folder: str) -> Any:
+    from .runs import open_run
+
+    record = open_run(folder)
+    find = catalogue.find(record.name).subjects
+    if find is None:
+        raise UsageError(f"a run of {record.name} keeps no weights: audit one of quickstart")
+    return find(record.config, record.datasets)
 
 
 def _print_record(record: Any) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from .audit.subjects import Subject
+
 Datasets = dict[str, "xarray.Dataset"]
 Row = dict[str, Any]
 
@@ -28,6 +30,7 @@ class Experiment:
         compute: ``compute(config, progress) -> (name, dataset), ...``.
         table: ``table(config, datasets) -> rows``, one dict per row, all with the same keys.
         draw: ``draw(config, datasets) -> Figure``.
+        subjects: ``subjects(config, datasets)``: points of a stored run, for ``rhoflow audit``.
     """
 
     config: type
@@ -35,3 +38,4 @@ class Experiment:
     compute: Callable[[Any, Any], Iterator[tuple[str, "xarray.Dataset"]]]
     table: Callable[[Any, Datasets], list[Row]]
     draw: Callable[[Any, Datasets], "Figure"]
+    subjects: Callable[[Any, Datasets], list["Subject"]] | None = None

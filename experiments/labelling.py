@@ -4,21 +4,28 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from ..dynamics.trajectory import Trajectory
+from ..models.polar import Polar, to_polar
+from ..models.views import View
 from .errors import UsageError
 
 
 def labelled(
-    trajectory: Trajectory, members: Mapping[str, Any] | None = None, **extra: Any
+    trajectory: Trajectory,
+    members: Mapping[str, Any] | None = None,
+    final: View | None = None,
+    **extra: Any,
 ) -> xr.Dataset:
     """A trajectory as a labelled dataset.
 
     Args:
         trajectory: One run, or an ensemble.
         members: For an ensemble, coordinates ``[members]`` by name (seeds, decays, ...).
+        final: Where it ended, to be kept as ``final_rho`` and ``final_layer_K``.
         **extra: Further numbers, one (per member) each.
 
     Returns:
@@ -42,6 +49,8 @@ def labelled(
     counts = {f"count_{name}": value for name, value in _flat(trajectory.statistics)}
     ends = {"status": trajectory.final.status} | counts | extra
     variables |= {name: (lead, np.asarray(value)) for name, value in ends.items()}
+    if final is not None:
+        variables |= _point(final, lead)
     coordinates: dict[str, Any] = {
         name: (lead, np.asarray(value)) for name, value in (members or {}).items()
     }
@@ -53,6 +62,27 @@ def labelled(
         coordinates["time_reached"] = (("member", "time"), times)
     attributes = {"time_units": "running sum of learning rates", "placement": trajectory.placement}
     return xr.Dataset(variables, coordinates, attributes)
+
+
+def _point(view: View, lead: tuple[str, ...]) -> dict[str, Any]:
+    """A view's radius and directions as variables."""
+    variables: dict[str, Any] = {"final_rho": (lead, np.asarray(view.rho))}
+    for k, layer in enumerate(view.directions):
+        axes = (f"layer_{k}_{axis}" for axis in range(layer.ndim - len(lead)))
+        variables[f"final_layer_{k}"] = ((*lead, *axes), np.asarray(layer))
+    return variables
+
+
+def point(dataset: xr.Dataset) -> Polar:
+    """The point that `labelled` has kept of one run, in double precision.
+
+    Args:
+        dataset: One run, or one member of an ensemble.
+    """
+    names = sorted(name for name in map(str, dataset) if name.startswith("final_layer_"))
+    return to_polar(
+        tuple(jnp.asarray(dataset[name], float) for name in names), rho=float(dataset.final_rho)
+    )
 
 
 def _dimensions(name: str, rank: int, lead: tuple[str, ...]) -> tuple[str, ...]:

@@ -24,10 +24,11 @@ import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
+from ..audit.subjects import Subject, own_subject
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
-from ..labelling import labelled
+from ..labelling import labelled, point
 from .quickstart_picture import draw
 
 OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
@@ -124,14 +125,16 @@ def compute(
         flow, starts, times=times, observe=look, over=over, progress=progress
     )
     stated = {f"stated_error_{name}": value for name, value in error._asdict().items()}
-    yield "flow", labelled(trajectory, members, **stated, **_seconds(began, trajectory))
+    final = trajectory.final.position
+    yield "flow", labelled(trajectory, members, final, **stated, **_seconds(began, trajectory))
 
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
         steps, starts, times=times, observe=look, over=over, key=jax.random.key(0),
         progress=progress,
     )  # fmt: skip
-    yield "sgd", labelled(trajectory, members, **_seconds(began, trajectory))
+    final = trajectory.final.position
+    yield "sgd", labelled(trajectory, members, final, **_seconds(began, trajectory))
 
 
 def table(_: QuickstartConfig, datasets: Datasets) -> list[Row]:
@@ -208,6 +211,27 @@ def _starts(
     return starts, {"seed": seeds, "initial_rho": rhos, "decay": decays}
 
 
+def subjects(config: QuickstartConfig, datasets: Datasets) -> list[Subject]:
+    """The ends of the first seed's runs, for the audit."""
+    problem, _ = _problem(config)
+    inputs, targets = (np.asarray(part, float) for part in (problem.inputs, problem.targets))
+    return [
+        own_subject(
+            f"{way}, lambda {float(run.decay):g}, rho(0) {float(run.initial_rho):g}",
+            models.Problem(problem.network, inputs, targets, decay=float(run.decay)),
+            point(run),
+            run.rho.values,
+        )
+        for way, data in datasets.items()
+        for run in _first_seed(data)
+    ]
+
+
+def _first_seed(data: xr.Dataset) -> list[xr.Dataset]:
+    chosen = data.where(data.seed == 0, drop=True)
+    return [chosen.isel(member=index) for index in range(chosen.sizes["member"])]
+
+
 def _seconds(began: float, trajectory: dynamics.Trajectory) -> dict[str, np.ndarray]:
     """Wall time per member, compilation included."""
     jax.block_until_ready(trajectory.final.position)
@@ -234,4 +258,5 @@ EXPERIMENT = Experiment(
     compute=compute,
     table=table,
     draw=draw,
+    subjects=subjects,
 )

@@ -1,0 +1,69 @@
+"""Which statements of the documents hold, and to how many digits.
+
+    answers = audit()                       all statements, on the standard subjects
+    answers = audit([subject])              those that can be asked of a point of your own
+    print(as_text(rows(answers)))
+
+Every statement is a small function with its place and its tolerance (`experiments.audit.statement`,
+one module per section of the theory under ``sections``); `ask` finds its verdict.
+"""
+
+from collections.abc import Sequence
+
+from ..experiment import Row
+from .asking import Answer, ask
+from .sections import STATEMENTS
+from .statement import CONSTRUCTION, Statement, Verdict
+from .subjects import Subject, own_subject, properties_of, standard
+
+__all__ = [
+    "CONSTRUCTION",
+    "STATEMENTS",
+    "Answer",
+    "Statement",
+    "Subject",
+    "Verdict",
+    "ask",
+    "audit",
+    "own_subject",
+    "properties_of",
+    "rows",
+    "standard",
+    "summary",
+]
+
+
+def audit(subjects: Sequence[Subject] | None = None) -> list[Answer]:
+    """Asks every statement.
+
+    Args:
+        subjects: Points of your own; the standard subjects and all constructions unless given.
+    """
+    return ask(STATEMENTS, subjects or standard(), own_run=subjects is not None)
+
+
+def rows(answers: Sequence[Answer]) -> list[Row]:
+    """Answers as rows of a table."""
+    return [
+        {
+            "item": answer.statement.item,
+            "place": answer.statement.place,
+            "verdict": answer.verdict.value,
+            "residual": _short(answer.corrected),
+            "as printed": _short(answer.printed),
+            "tolerance": f"{answer.statement.tolerance:.0e}",
+            "claim": answer.statement.claim,
+        }
+        for answer in answers
+    ]
+
+
+def summary(answers: Sequence[Answer]) -> str:
+    """How many statements there are of each verdict."""
+    counts = {verdict: sum(a.verdict is verdict for a in answers) for verdict in Verdict}
+    told = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+    return f"{len(answers)} statements: {told}"
+
+
+def _short(residual: float | None) -> str:
+    return "-" if residual is None else f"{residual:.1e}"
