@@ -72,7 +72,7 @@ class QuickstartConfig:
     batch_size: int = 20
     """Of SGD, reshuffled every epoch."""
 
-    floor: float = 0.25
+    floor: float = 0.4
     """Smallest step of the flow, in units of time; halve it to halve the error at kinks."""
 
     def __post_init__(self) -> None:
