@@ -188,9 +188,9 @@ def digits():
 
 @pytest.mark.slow
 def test_the_default_needs_little_more_than_the_best_fixed_step(digits):
-    """To t = 150, through both escapes of seed 1."""
+    """To t = 300, through both escapes of seed 1."""
     ours, polar = digits
-    times = np.linspace(5, 150, 59)
+    times = np.linspace(5, 300, 119)
 
     def go(**options):
         flow = dynamics.gradient_flow(ours, **options)
@@ -200,10 +200,7 @@ def test_the_default_needs_little_more_than_the_best_fixed_step(digits):
     ran = go()
     wrong = largest(ran, exact) / float(exact["rho"].max())
     assert wrong <= TARGET
-    candidates = [
-        (SSP42(), 0.5), (SSP42(), 0.4), (SSP43(), 0.4), (SSP43(), 0.3), (diffrax.Heun(), 0.2),
-        (diffrax.Euler(), 0.05),
-    ]  # fmt: skip
+    candidates = [(SSP42(), 0.5), (SSP42(), 0.4), (SSP43(), 0.3), (diffrax.Heun(), 0.2)]
     for solver, step in candidates:
         fixed = go(solver=solver, step=step)
         if largest(fixed, exact) / float(exact["rho"].max()) <= TARGET:
