@@ -49,6 +49,7 @@ def test_though_the_radial_mode_alone_is_far_from_it(ours, rest, curvature):
     assert 4 * 1.1 / curvature * float(second_moment + ours.decay) < 1
 
 
+@pytest.mark.slow
 def test_momentum_oscillates_from_its_own_threshold_on(ours, rest, curvature):
     """(1 - sqrt(beta))^2 < eta h, 0.0026 for beta = 0.9."""
     edge = (1 - np.sqrt(0.9)) ** 2

@@ -307,6 +307,7 @@ def test_statistics_relax_exponentially_under_frozen_weights():
         np.testing.assert_allclose(own.variances, left + (1 - left) * variance, atol=SOLVER)
 
 
+@pytest.mark.slow
 def test_at_rest_the_statistics_are_those_of_the_batch():
     """And the top layer, the only one that moves here, is the ridge solution of its features."""
     problem = references.problem(SMOOTH)
@@ -322,6 +323,7 @@ def test_at_rest_the_statistics_are_those_of_the_batch():
     np.testing.assert_allclose(final.weights[-1][:, 0], ridge, atol=SOLVER)
 
 
+@pytest.mark.slow
 def test_the_corrected_flow_does_not_feel_the_statistics_and_lengthens_units_as_descent_does():
     """-grad (U + (eta/4) |grad U|^2) of the weights alone, by hand; with g the data's gradient,
 

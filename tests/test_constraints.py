@@ -106,6 +106,7 @@ def test_two_layers_have_no_such_solution():
         constraints.diagonal_solution([1.0, 2.0], 2)
 
 
+@pytest.mark.slow
 def test_constraints_are_seen_by_name_along_a_run_and_in_an_ensemble():
     ours, here = problem(RELU), start(RELU)
     look = dynamics.observe("constraint_residuals", "alignment")

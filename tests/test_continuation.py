@@ -101,6 +101,7 @@ def test_the_coastline_falls_until_it_interpolates_and_starts_do_not_rise_above_
     np.testing.assert_allclose(found.position.rho, found.radii)
 
 
+@pytest.mark.slow
 def test_along_a_branch_the_loss_falls_with_the_decay_at_the_rate_of_rho_squared(branch):
     """Loss at rest = 1 - rho mu, rho = mu / (M + lambda), and dLoss/dlambda = rho^2."""
     assert converged(branch)

@@ -103,6 +103,7 @@ def jacobian():
     return np.asarray(jax.jacrev(lambda w: outputs_of(unravel(w)))(flat))
 
 
+@pytest.mark.slow
 def test_the_parts_in_weights_are_those_of_wide_16():
     residuals = outputs_of(models.to_weights(HERE)) - OURS.targets
     exact = {
@@ -122,6 +123,7 @@ def test_the_parts_in_weights_are_those_of_wide_16():
         assert np.min(np.abs(values[1] - distinct)) <= DENSE
 
 
+@pytest.mark.slow
 def test_the_kernels_eigenvalues_are_the_dense_ones():
     exact = np.linalg.eigvalsh(jacobian() @ jacobian().T)[::-1]
     found = jax.jit(curvature.kernel_eigenvalues(4))(OURS, HERE)

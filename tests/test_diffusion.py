@@ -124,6 +124,7 @@ def one_step(problem, start, noise):
     return np.concatenate([np.asarray(leaf).reshape(MEMBERS, -1) for leaf in leaves], axis=1)
 
 
+@pytest.mark.slow
 def test_isotropic_noise_has_the_same_trace_spread_evenly(problem, start):
     """Covariances of one small step: equal traces, and one is a multiple of the tangent space's."""
     rough, even = (

@@ -49,6 +49,7 @@ def test_residuals_decay_by_the_kernel(problem, weights):
         np.testing.assert_allclose(values - problem.targets, exact, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_with_decay_it_ends_in_the_ridge_solution_of_its_features(problem, weights):
     """min_w mean (f_A + J (w - A) - y)^2 + lambda |w|^2."""
     decayed = models.Problem(problem.network, problem.inputs, problem.targets, decay=0.05)
@@ -86,6 +87,7 @@ def test_a_linear_function_of_its_weights_is_its_own_expansion():
     np.testing.assert_allclose(both.distances["linearised"]["outputs"], 0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_run_from_larger_rho_stays_closer_to_its_linearisation():
     """Lazy training: relative to where it starts, the distance falls with rho."""
     problem = problem_of(RELU, decay=0.0)

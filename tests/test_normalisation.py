@@ -28,6 +28,13 @@ ALL = {
     "top free": kinds.top_free(),
 }
 EACH = pytest.mark.parametrize("name", ALL)
+FIRST_QUICK = pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("sphere", "free") else pytest.param(name, marks=pytest.mark.slow)
+        for name in ALL
+    ],
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +80,7 @@ def test_the_certificate_stays_constant_along_the_flow(name, problem, weights):
     assert abs(float(ran["rho"][1] - ran["rho"][0])) > 1e-3
 
 
-@EACH
+@FIRST_QUICK
 def test_in_single_precision_the_certificate_holds_to_1e_minus_4(name, problem, weights):
     kind = ALL[name]
     single = models.Problem(
@@ -89,7 +96,10 @@ def test_in_single_precision_the_certificate_holds_to_1e_minus_4(name, problem, 
     np.testing.assert_allclose(after, begin, rtol=1e-4, atol=1e-4 * float(jnp.max(jnp.abs(begin))))
 
 
-@pytest.mark.parametrize("name", ["free", "product decay", "layerwise", "weight norm"])
+@pytest.mark.parametrize(
+    "name",
+    ["free", *(pytest.param(n, marks=pytest.mark.slow) for n in ("layerwise", "weight norm"))],
+)
 def test_on_a_relu_network_the_certificate_is_kept_to_first_order_in_the_step(name):
     """Kinks take RK4's order: 1e-4 at steps of 1e-2, and halving the step halves the error."""
     kind = ALL[name]
@@ -197,13 +207,7 @@ def test_frozen_layers_stay_and_the_top_layer_ends_in_the_ridge_solution(problem
     np.testing.assert_allclose(ran.final.position[-1][:, 0], ridge, rtol=1e-8)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        name if name in ("sphere", "free") else pytest.param(name, marks=pytest.mark.slow)
-        for name in ALL
-    ],
-)
+@FIRST_QUICK
 def test_descent_follows_the_flow_of_its_normalisation(name, problem, weights):
     """The error halves with the step: first order, whatever moves."""
     kind = ALL[name]

@@ -130,6 +130,7 @@ def test_a_deep_linear_network_with_rho_held_above_it_ends_in_least_squares_itse
     np.testing.assert_allclose(ref.linear_map(ran.final.position), expected, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_constant_schedule_is_a_held_radius(circle):
     pair = {
         "held": flow_of(circle, HELD),
@@ -157,6 +158,7 @@ def slopes(problem, reference_of, momentum):
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.5])
+@pytest.mark.slow
 def test_descent_follows_the_schedule_to_first_order_and_the_corrected_flow_to_second(
     momentum, circle
 ):

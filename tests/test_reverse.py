@@ -50,6 +50,7 @@ def test_reverse_mode_is_forward_mode(make):
     np.testing.assert_allclose(along, forward, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_reverse_mode_is_a_difference_of_runs():
     made, step = flow(problem()), 1e-5
 
@@ -61,6 +62,7 @@ def test_reverse_mode_is_a_difference_of_runs():
     np.testing.assert_allclose(jax.grad(final_rho)(0.05), slope, rtol=1e-7)
 
 
+@pytest.mark.slow
 def test_it_passes_through_a_relu_flow_with_ssp43():
     ours = problem(RELU)
     made = dynamics.gradient_flow(ours, solver=dynamics.SSP43(), step=0.1)

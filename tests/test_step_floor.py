@@ -53,6 +53,7 @@ def default():
 # Work.
 
 
+@pytest.mark.slow
 def test_work_per_unit_of_time_does_not_grow():
     counts = [float(run(times=[t]).statistics["evaluations"]) for t in (50.0, 150.0, 250.0)]
     early, late = np.diff(counts)

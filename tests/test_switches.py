@@ -33,6 +33,7 @@ def test_a_flow_counts_every_switch_between_its_steps():
     assert int(ran.statistics["switches"]) == counted > 10
 
 
+@pytest.mark.slow
 def test_a_rejected_step_switches_nothing():
     """Under error control the count is that of the accepted steps: at most one per pair a step."""
     ours = problem(DEEP_RELU)

@@ -34,7 +34,13 @@ def final_rho(ours, make, rate, decay, radius):
     return dynamics.simulate(make(decayed, rate), begin, times=[0.4], key=KEY)["rho"][0]
 
 
-@pytest.mark.parametrize("name", MAKERS)
+QUICK = ("flow", "sgd")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in MAKERS],
+)
 def test_mapped_over_rate_decay_and_start_it_is_the_run_of_each(name):
     ours = problem()
 
