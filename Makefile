@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 TYPING := build/typing/rhoflow
 # One process per core, each with whole files, since the tests of a file share compiled programs.
-WORKERS := --numprocesses auto --dist loadfile
+WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DELETE_ON_ERROR:
 .PHONY: help run test test-slow lint bench clean typing-links

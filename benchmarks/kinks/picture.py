@@ -53,5 +53,5 @@ def _family(panel, family, points):
         last = int(np.max(np.nonzero(np.isfinite(values))[0], initial=0))
         panel.annotate(
             family, (counts[last], values[last]), (4, 0), textcoords="offset points", fontsize=6,
-            color=GREY, va="center",
+            color=GREY, va="top" if family.startswith("diffrax") else "bottom",
         )  # fmt: skip
