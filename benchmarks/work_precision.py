@@ -15,7 +15,7 @@ span where their moment is sensitive; "rho, all" goes to the end nevertheless.
 `--picture` draws the diagram of `docs/choosing-a-dynamics.md`. `--torch` names the python of an
 environment that holds torch and torchdiffeq, for that peer.
 
-Without arguments: our methods on 64-64-64-1 to t = 100, about three minutes on two cores. The whole
+Without arguments: our methods on 64-64-64-1 to t = 100, about two minutes on two cores. The whole
 study takes some hours, half of them for plain adaptive solvers.
 """
 

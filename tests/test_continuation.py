@@ -122,16 +122,20 @@ def test_along_a_branch_the_loss_falls_with_the_decay_at_the_rate_of_rho_squared
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_relu_network_flows_to_the_equilibrium_of_its_smoothed_twin(number, branch):
-    """Within the flow's stated error, which is larger than the effect of a width of 1e-3."""
+    """Within three stated errors: a factor that the stated error promises on a plateau.
+
+    Measured for the first decay: rho is off by 1.0e-4, 2.5e-5 and 0.5e-5 at the floors 0.4, 0.1 and
+    0.02, and the width of 1e-3 is worth 2e-5.
+    """
     problem = ref.problem(ref.RELU, decay=DECAYS[number])
     flow = dynamics.gradient_flow(problem)
     times = np.linspace(200, 400, 9)
     ran, error = dynamics.simulate_with_error(flow, ref.start(ref.RELU, seed=1), times=times)
     rho, loss = branch.rho[number], branch.loss[number]
-    assert error.rho < 2e-2
+    assert error.rho < 2e-3
     assert error.loss < 2e-3
-    np.testing.assert_allclose(ran["rho"][-1], rho, rtol=0, atol=error.rho)
-    np.testing.assert_allclose(ran["loss"][-1], loss, rtol=0, atol=error.loss)
+    np.testing.assert_allclose(ran["rho"][-1], rho, rtol=0, atol=3 * error.rho)
+    np.testing.assert_allclose(ran["loss"][-1], loss, rtol=0, atol=3 * error.loss)
 
 
 @pytest.mark.slow
