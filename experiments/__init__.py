@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .catalogue import preset
     from .errors import UsageError
+    from .foreign import read_weights
     from .labelling import labelled
     from .runs import Record, run
     from .runs import open_run as open
@@ -24,10 +25,11 @@ _HOMES = {
     "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
     "preset": ("catalogue", "preset"),
+    "read_weights": ("foreign", "read_weights"),
     "run": ("runs", "run"),
 }
 
-__all__ = ["Record", "UsageError", "labelled", "open", "preset", "run"]
+__all__ = ["Record", "UsageError", "labelled", "open", "preset", "read_weights", "run"]
 
 
 def __getattr__(name: str) -> Any:

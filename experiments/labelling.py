@@ -79,9 +79,10 @@ def point(dataset: xr.Dataset) -> Polar:
     Args:
         dataset: One run, or one member of an ensemble.
     """
-    names = sorted(name for name in map(str, dataset) if name.startswith("final_layer_"))
+    count = sum(str(name).startswith("final_layer_") for name in dataset)
+    layers = (dataset[f"final_layer_{k}"] for k in range(count))
     return to_polar(
-        tuple(jnp.asarray(dataset[name], float) for name in names), rho=float(dataset.final_rho)
+        tuple(jnp.asarray(layer, float) for layer in layers), rho=float(dataset.final_rho)
     )
 
 

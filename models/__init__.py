@@ -10,6 +10,7 @@ Everything here is pure: no files, no printing, no clock, no global flags.
 from . import activations, losses, tasks
 from .activations import Activation, leaky_relu, linear, relu, smoothed_relu
 from .batch_norm import BatchNorm, TrackedPolar
+from .foreign import foreign_weights
 from .initialisations import Initialisation, gaussian, lecun, orthogonal
 from .inputs import append_constant, input_norms, scale_inputs
 from .linearised import Linearised
@@ -53,6 +54,7 @@ __all__ = [
     "deep_linear",
     "encode",
     "encoding_of",
+    "foreign_weights",
     "gaussian",
     "input_norms",
     "layer_norms",

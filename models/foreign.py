@@ -1,0 +1,133 @@
+"""Weights that another program trained, as weights of one of our networks.
+
+    weights = foreign_weights(network, torch_module.state_dict())
+    point = to_polar(weights)
+
+What comes is a sequence of arrays in forward order, in our layout, or a mapping of names to arrays,
+nested or flat. The last part of a name tells the layout:
+
+    kernel    flax: dense [in, out], convolution [height, width, in, out], as ours
+    weight    PyTorch: dense [out, in], convolution [out, in, height, width]
+
+Layers come in the mapping's own order; where names differ in their numbers only (``Dense_2``,
+``Dense_10``), in the order of these. Biases that are zero are dropped. Whatever else is in the
+mapping is refused by name: a network without it would compute something else.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .checks import expect, refusal
+from .network import Network, Weights
+
+
+class _Named(NamedTuple):
+    """An array of a mapping, and the path of names that leads to it."""
+
+    name: str
+    array: np.ndarray
+
+
+def foreign_weights(network: Network, source: Sequence[Any] | Mapping[str, Any]) -> Weights:
+    """Weights of another program as weights of this network.
+
+    Args:
+        network: The network that they are weights of.
+        source: Arrays in forward order, a PyTorch ``state_dict()`` (or what ``numpy.savez`` keeps
+            of it), or flax parameters. Anything that ``numpy.asarray`` takes is an array.
+
+    Returns:
+        One array per layer, in the default floating type.
+
+    Raises:
+        ValueError: If a layer's shape does not fit, there are too many or too few, a bias is not
+            zero, a name is not understood, or a number is not finite.
+
+    >>> from .mlp import mlp
+    >>> state = {"0.weight": np.ones((4, 3)), "2.weight": np.ones((1, 4))}
+    >>> [layer.shape for layer in foreign_weights(mlp((3, 4, 1)), state)]
+    [(3, 4), (4, 1)]
+    """
+    expect(network, Network, "a network", "pass for example models.mlp((64, 32, 1))")
+    if isinstance(source, Mapping):
+        layers = [_in_our_layout(named) for named in _in_order(_layers(source))]
+    else:
+        layers = [np.asarray(layer) for layer in source]
+    _require_shapes(network, layers)
+    _require_finite(layers)
+    return tuple(jnp.asarray(layer, float) for layer in layers)
+
+
+def _layers(source: Mapping[str, Any]) -> list[_Named]:
+    """The mapping's arrays without its biases, which must be zero."""
+    arrays = list(_flat(source))
+    for named in arrays:
+        kind = _kind(named.name)
+        if kind == "bias" and np.any(named.array):
+            raise refusal(
+                "networks without biases",
+                f"'{named.name}' with entries up to {np.max(np.abs(named.array)):.3g}",
+                "train without biases, or append a constant input (models.append_constant)",
+            )
+        if kind not in ("bias", "kernel", "weight"):
+            raise refusal(
+                "names that end in 'kernel' (flax) or 'weight' (PyTorch)",
+                f"'{named.name}'",
+                "leave out what is no layer, or pass the layers as a tuple in forward order",
+            )
+    return [named for named in arrays if _kind(named.name) != "bias"]
+
+
+def _flat(source: Mapping[str, Any], prefix: str = "") -> Iterator[_Named]:
+    for key, value in source.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}.")
+        else:
+            yield _Named(name, np.asarray(value))
+
+
+def _kind(name: str) -> str:
+    return re.split(r"[./]", name)[-1]
+
+
+def _in_order(layers: list[_Named]) -> list[_Named]:
+    """As they came, or by the numbers in their names where nothing else differs."""
+    if len({re.sub(r"\d+", "#", layer.name) for layer in layers}) > 1:
+        return layers
+    return sorted(layers, key=lambda layer: [int(n) for n in re.findall(r"\d+", layer.name)])
+
+
+def _in_our_layout(named: _Named) -> np.ndarray:
+    if _kind(named.name) == "kernel":
+        return named.array
+    axes = {2: (1, 0), 4: (2, 3, 1, 0)}.get(named.array.ndim)
+    if axes is None:
+        raise refusal(
+            "a matrix or a kernel of two dimensions",
+            f"'{named.name}' of shape {named.array.shape}",
+            "pass the layers as a tuple in forward order",
+        )
+    return named.array.transpose(axes)
+
+
+def _require_shapes(network: Network, layers: Sequence[np.ndarray]) -> None:
+    expected = [layer.shape for layer in jax.eval_shape(network.init, jax.random.key(0))]
+    came = [layer.shape for layer in layers]
+    if came != expected:
+        raise refusal(
+            f"layers {expected} for {network.name}",
+            f"{came}",
+            "choose the network that was trained; a tuple's matrices are [fan_in, fan_out]",
+        )
+
+
+def _require_finite(layers: Sequence[np.ndarray]) -> None:
+    for number, layer in enumerate(layers):
+        if not np.all(np.isfinite(layer)):
+            raise refusal("finite weights", f"layer {number} with others", "train it anew")
