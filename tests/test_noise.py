@@ -109,6 +109,35 @@ def test_random_batches_determine_every_sample_and_a_partition_does_not():
     assert int(noise.incidence_rank(jnp.asarray([[0, 1], [1, 2], [2, 0]]), 6)) == 3
 
 
+@pytest.mark.parametrize(("samples", "batch"), [(6, 1), (7, 2), (12, 5), (12, 4)])
+@pytest.mark.parametrize("reshuffled", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_draws_until_the_batches_determine_every_sample(samples, batch, reshuffled, seed):
+    """Against NumPy's rank of the same batches, one more at a time."""
+    key = jax.random.key(seed)
+    found = int(noise.draws_to_determine(key, samples, batch, reshuffled=reshuffled))
+    per_epoch = samples // batch if reshuffled else 1
+    rows = np.zeros((found, samples))
+    for draw, row in enumerate(rows):
+        epoch, place = divmod(draw, per_epoch)
+        order = np.asarray(jax.random.permutation(jax.random.fold_in(key, epoch), samples))
+        row[order[place * batch :][:batch]] = 1
+    assert np.linalg.matrix_rank(rows) == samples
+    assert np.linalg.matrix_rank(rows[:-1]) == samples - 1
+
+
+def test_an_epoch_of_m_batches_adds_at_most_m_minus_one():
+    """Its batches together are every sample: 6 of 12 need 11 epochs, 4 of 12 at least 6."""
+    keys = jax.random.split(jax.random.key(0), 20)
+    halves = [int(noise.draws_to_determine(key, 12, 6, reshuffled=True)) for key in keys]
+    thirds = [int(noise.draws_to_determine(key, 12, 4, reshuffled=True)) for key in keys]
+    assert min(halves) >= 2 * 10 + 1
+    assert min(thirds) >= 3 * 5 + 1
+    assert int(noise.draws_to_determine(keys[0], 12, 6, reshuffled=True, limit=15)) == -1
+    with pytest.raises(ValueError, match="a batch of 1 to 11 samples, got 12"):
+        noise.draws_to_determine(keys[0], 12, 12)
+
+
 def test_noise_is_seen_along_a_run_and_in_an_ensemble():
     look = dynamics.observe("gradient_noise", expected=noise.batch_gradient(3))
     steps = dynamics.sgd(OURS, learning_rate=0.1, batch_size=3)

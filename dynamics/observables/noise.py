@@ -8,8 +8,8 @@ samples drawn without replacement has
 
 A batch of size B is at rest where its sum vanishes; if *every* batch of a size B < N is, every g_n
 vanishes, since the batches' incidence matrix has rank N (`incidence_rank`). A fixed partition has a
-lower rank, and reshuffled ones reach it after a few epochs. With decay and two inputs that are not
-parallel the g_n cannot all vanish, and noise remains:
+lower rank, and reshuffled ones reach it after some epochs (`draws_to_determine`). With decay and
+two inputs that are not parallel the g_n cannot all vanish, and noise remains:
 
     Var rho = eta^2 S / B / (1 - (1 - eta h)^2),   S = Var_n(2 l_n fbar_n),   h = 2 (M + lambda),
 
@@ -21,9 +21,10 @@ eta S / (2 h B).
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from ...models import losses
 from ...models.binding import bind
@@ -32,6 +33,9 @@ from ...models.problem import Problem
 from ...models.views import View
 from .moments import normalised_outputs, second_moment, targets
 from .points import rows, sample_gradients
+
+NOTHING_NEW = 1e-4
+"""A unit vector whose part outside of a span is shorter lies in it, up to single precision."""
 
 
 def gradient_noise(problem: Problem, view: View) -> dict[str, Float[Array, ""]]:
@@ -119,6 +123,58 @@ def incidence_rank(batches: Int[Array, "batches size"], samples: int) -> Int[Arr
     """
     members = jnp.asarray(batches)[:, :, None] == jnp.arange(samples)[None, None, :]
     return jnp.linalg.matrix_rank(jnp.any(members, axis=1).astype(float))
+
+
+def draws_to_determine(
+    key: Key[Array, ""], samples: int, batch: int, *, reshuffled: bool = False, limit: int = 10_000
+) -> Int[Array, ""]:
+    """How many batches are drawn until rest of each of them is rest of every sample.
+
+    Args:
+        key: Draws the batches.
+        samples: N.
+        batch: B < N, samples in a batch, none twice.
+        reshuffled: Whether batches are those of reshuffled epochs, N // B in each; else each is
+            drawn by itself.
+        limit: Of draws.
+
+    Returns:
+        The number of draws after which `incidence_rank` is N, or -1 where the limit comes first.
+        An epoch of m batches adds at most m - 1 to the rank after the first, since its batches
+        together are every sample.
+
+    Raises:
+        ValueError: If the batch is not smaller than the data.
+
+    Source: [M117] Lemma 8, for batches that are drawn instead of all.
+    """
+    if not 1 <= batch < samples:
+        raise refusal(f"a batch of 1 to {samples - 1} samples", batch, "the whole is not enough")
+    per_epoch = samples // batch if reshuffled else 1
+
+    def members(draw: Array) -> Float[Array, "samples"]:
+        epoch, place = jnp.divmod(draw, per_epoch)
+        order = jax.random.permutation(jax.random.fold_in(key, epoch), samples)
+        chosen = jax.lax.dynamic_slice(order, (place * batch,), (batch,))
+        return jnp.zeros(samples).at[chosen].set(1 / jnp.sqrt(batch))
+
+    def more(carry: tuple[Array, Array, Array]) -> Array:
+        draws, rank, _ = carry
+        return (rank < samples) & (draws < limit)
+
+    def draw_one(carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        draws, rank, basis = carry
+        rest = members(draws)
+        for _ in range(2):  # Gram and Schmidt, twice: once loses half of the digits
+            rest = rest - (rest @ basis) @ basis.T
+        size = jnp.linalg.norm(rest)
+        new = size > NOTHING_NEW
+        basis = basis.at[:, rank].set(jnp.where(new, rest / size, 0))
+        return draws + 1, rank + new, basis
+
+    begin = (jnp.asarray(0), jnp.asarray(0), jnp.zeros((samples, samples)))
+    draws, rank, _ = jax.lax.while_loop(more, draw_one, begin)
+    return jnp.where(rank == samples, draws, -1)
 
 
 def _centred(values: Float[Array, "samples parameters"]) -> Float[Array, "samples parameters"]:
