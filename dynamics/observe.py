@@ -3,6 +3,10 @@
 An observable is a pure function ``(problem, view) -> pytree of arrays``; it knows nothing of how
 the view came about, so that it works along any dynamics and on weights that somebody else trained.
 Whatever several observables share (the network's outputs) is computed once when compiled.
+
+    look = observe("rho", "margins") | observe("nc1_traces", "numerical_rank").every(4)
+
+looks at what is dear at every fourth time only; rows between are NaN.
 """
 
 from collections.abc import Callable
@@ -12,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from ..models.checks import refusal, unknown
 from . import observables
@@ -23,19 +27,65 @@ Observable = Callable[[Any, Any], PyTree]
 
 
 class Observe(eqx.Module):
-    """Named observables; calling it gives a dict of their values, all floating."""
+    """Named observables; calling it gives a dict of their values, all floating.
+
+    ``first | second`` looks at both.
+
+    Attributes:
+        functions: Observables by name.
+        strides: Names and strides of those that are not looked at every time.
+    """
 
     functions: dict[str, Partial]
+    strides: tuple[tuple[str, int], ...] = eqx.field(static=True, default=())
 
     def __repr__(self) -> str:
-        return f"Observe({', '.join(self.functions)})"
+        strides = dict(self.strides)
+        names = (f"{name}/{strides[name]}" if name in strides else name for name in self.functions)
+        return f"Observe({', '.join(names)})"
 
-    def __call__(self, problem: Any, view: Any) -> dict[str, PyTree]:
-        """Values by name at one view."""
-        return {
-            name: jax.tree.map(_floating, function(problem, view))
+    def __or__(self, other: "Observe") -> "Observe":
+        """Both; of two observables with one name, the other's."""
+        kept = tuple(pair for pair in self.strides if pair[0] not in other.functions)
+        return Observe(self.functions | other.functions, kept + other.strides)
+
+    def every(self, stride: int) -> "Observe":
+        """The same, looked at in the first row of a run and every so many rows from there.
+
+        The rows between are NaN. Where several runs are one (`compare`, a stated error), all is
+        looked at every time.
+
+        Raises:
+            ValueError: If the stride is no positive whole number.
+
+        >>> observe("loss") | observe("nc4").every(10)
+        Observe(loss, nc4/10)
+        """
+        if not isinstance(stride, int) or stride < 1:
+            raise refusal("a positive whole number", stride, "pass for example every(4)")
+        strides = tuple((name, stride) for name in self.functions) if stride > 1 else ()
+        return Observe(self.functions, strides)
+
+    def __call__(
+        self, problem: Any, view: Any, row: Int[Array, ""] | None = None
+    ) -> dict[str, PyTree]:
+        """Values by name at one view.
+
+        Args:
+            problem: Whose.
+            view: Where.
+            row: Which row of a run this is, from 0; everything is looked at unless given.
+        """
+        rare = {} if row is None else dict(self.strides)
+        seen = {
+            name: _values(function, problem, view)
             for name, function in self.functions.items()
+            if name not in rare
         }
+        for stride in sorted(set(rare.values())):
+            group = {name: self.functions[name] for name, n in rare.items() if n == stride}
+            seen |= _now_and_then(group, problem, view, row % stride == 0)
+        return seen
 
 
 def observe(*names: str, **own: Observable) -> Observe:
@@ -65,6 +115,23 @@ def observe(*names: str, **own: Observable) -> Observe:
             raise refusal(f"a function for '{name}'", function, "pass f(problem, view)")
         functions[name] = function if isinstance(function, Partial) else Partial(function)
     return Observe(functions)
+
+
+def _values(function: Observable, problem: Any, view: Any) -> PyTree:
+    return jax.tree.map(_floating, function(problem, view))
+
+
+def _now_and_then(
+    functions: dict[str, Partial], problem: Any, view: Any, now: Bool[Array, ""]
+) -> dict[str, PyTree]:
+    """Values where it is time to look, NaN where it is not."""
+
+    def look(at: Any) -> dict[str, PyTree]:
+        return {name: _values(function, problem, at) for name, function in functions.items()}
+
+    shapes = jax.eval_shape(look, view)
+    empty = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
+    return jax.lax.cond(now, look, lambda _: empty, view)
 
 
 def _floating(value: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Key, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree
 
 from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
@@ -26,16 +26,18 @@ from .trajectory import Trajectory
 from .types import Dynamics, State, Status, start
 
 LOOKS_PER_CHUNK = 32
+FIRST_ROW = np.int32(0)
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
 """Wraps an iteration, as ``tqdm.auto.tqdm`` does."""
 
 
 class Carry(NamedTuple):
-    """What goes from look to look: the state and the stopping condition's memory."""
+    """What goes from look to look: the state, the stopping condition's memory, the row's number."""
 
     state: State
     memory: PyTree
+    row: Int[Array, ""]
 
 
 class Watch(NamedTuple):
@@ -66,7 +68,8 @@ def simulate(
         times: Increasing times ``[T]`` of looking, in units of the running sum of learning
             rates. A discrete dynamics moves to the nearest whole step and says which time it
             reached; `times_at` gives the times of steps or epochs.
-        observe: What to look at, made by `dynamics.observe`.
+        observe: What to look at, made by `dynamics.observe`; ``observe(...).every(4)`` looks at
+            every fourth of the times only.
         key: Drives whatever is random; not needed when going on from a state.
         stop: A condition from `dynamics.stopping`.
         throw: Whether to raise when the run diverges or spends its budget.
@@ -151,16 +154,17 @@ def first_carry(
     """The carry at a start, or at a state from which a run goes on."""
     state = begin if isinstance(begin, State) else start(dynamics, begin, key)
     if watch.stop is None:
-        return Carry(state, ())
-    missing = sorted(set(watch.stop.needs) - set(watch.observe.functions))
+        return Carry(state, (), FIRST_ROW)
+    always = set(watch.observe.functions) - set(dict(watch.observe.strides))
+    missing = sorted(set(watch.stop.needs) - always)
     if missing:
         raise refusal(
-            f"observations {', '.join(watch.stop.needs)} for the stopping condition",
+            f"observations {', '.join(watch.stop.needs)} for the stopping condition, every time",
             f"{watch.observe}",
             f"add {', '.join(missing)} to observe(...)",
         )
-    look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch))
-    return Carry(state, watch.stop.remember(watch.stop.settings, look))
+    look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch, FIRST_ROW))
+    return Carry(state, watch.stop.remember(watch.stop.settings, look), FIRST_ROW)
 
 
 _run_chunk = jax.jit(run_looks)
@@ -178,23 +182,25 @@ def _look(
         carry.state,
     )
     seen = wanted & (state.status == Status.FINISHED) & (carry.state.status == Status.FINISHED)
-    shapes = jax.eval_shape(lambda s: _observed(dynamics, s, watch), state)
+    shapes = jax.eval_shape(lambda s: _observed(dynamics, s, watch, carry.row), state)
     row = jax.lax.cond(
         seen,
-        lambda s: _observed(dynamics, s, watch),
+        lambda s: _observed(dynamics, s, watch, carry.row),
         lambda _: jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes),
         state,
     )
     if watch.stop is None:
-        return Carry(state, carry.memory), row
+        return Carry(state, carry.memory, carry.row + 1), row
     shown = _shown_to_condition(dynamics, state, row)
     memory, status = watch.stop.decide(watch.stop.settings, carry.memory, shown)
     status = jnp.where(seen, status, state.status).astype(state.status.dtype)
-    return Carry(state._replace(status=status), memory), row
+    return Carry(state._replace(status=status), memory, carry.row + 1), row
 
 
-def _observed(dynamics: Dynamics, state: State, watch: Watch) -> dict[str, PyTree]:
-    return watch.observe(dynamics.problem, dynamics.view(state.position))
+def _observed(
+    dynamics: Dynamics, state: State, watch: Watch, row: Int[Array, ""]
+) -> dict[str, PyTree]:
+    return watch.observe(dynamics.problem, dynamics.view(state.position), row)
 
 
 def _shown_to_condition(dynamics: Dynamics, state: State, row: dict[str, PyTree]) -> Look:

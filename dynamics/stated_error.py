@@ -129,7 +129,7 @@ def ensemble_with_error(
 
 def _with_loss(look: Observe) -> Observe:
     """What is looked at, with the loss, from which the error is stated."""
-    return Observe(look.functions | observe("loss").functions)
+    return look | observe("loss")
 
 
 def _stated(both: Comparison) -> StatedError:
