@@ -82,9 +82,11 @@ class Observe(eqx.Module):
             for name, function in self.functions.items()
             if name not in rare
         }
+        if row is None:
+            return seen
         for stride in sorted(set(rare.values())):
             group = {name: self.functions[name] for name, n in rare.items() if n == stride}
-            seen |= _now_and_then(group, problem, view, row % stride == 0)
+            seen |= _now_and_then(group, problem, view, jnp.asarray(row % stride == 0))
         return seen
 
 

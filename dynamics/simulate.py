@@ -26,7 +26,6 @@ from .trajectory import Trajectory
 from .types import Dynamics, State, Status, start
 
 LOOKS_PER_CHUNK = 32
-FIRST_ROW = np.int32(0)
 
 Progress = Callable[[Iterable[int]], Iterable[int]]
 """Wraps an iteration, as ``tqdm.auto.tqdm`` does."""
@@ -153,8 +152,9 @@ def first_carry(
 ) -> Carry:
     """The carry at a start, or at a state from which a run goes on."""
     state = begin if isinstance(begin, State) else start(dynamics, begin, key)
+    row = jnp.zeros((), jnp.int32)
     if watch.stop is None:
-        return Carry(state, (), FIRST_ROW)
+        return Carry(state, (), row)
     always = set(watch.observe.functions) - set(dict(watch.observe.strides))
     missing = sorted(set(watch.stop.needs) - always)
     if missing:
@@ -163,8 +163,8 @@ def first_carry(
             f"{watch.observe}",
             f"add {', '.join(missing)} to observe(...)",
         )
-    look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch, FIRST_ROW))
-    return Carry(state, watch.stop.remember(watch.stop.settings, look), FIRST_ROW)
+    look = _shown_to_condition(dynamics, state, _observed(dynamics, state, watch, row))
+    return Carry(state, watch.stop.remember(watch.stop.settings, look), row)
 
 
 _run_chunk = jax.jit(run_looks)

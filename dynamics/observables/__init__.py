@@ -5,6 +5,7 @@
 
 from . import (
     balance,
+    bounds,
     class_moments,
     collapse,
     constraints,
@@ -17,8 +18,12 @@ from . import (
     reconstruction,
     regime,
     spectra,
+    wide,
+    wide_conditioning,
+    wide_descent,
 )
 from .class_moments import with_options
+from .margin_ascent import largest_margin
 from .margins import error_on
 
 BY_NAME = {
@@ -78,17 +83,32 @@ BY_NAME = {
     "stationarity": noise.stationarity,
     "train_error": margins.train_error,
     "unregularised_loss": moments.unregularised_loss,
+    "wide_condition": wide.condition,
+    "wide_condition_by_size": wide_conditioning.condition_by_size,
+    "wide_distance": wide.distance,
+    "wide_floor": wide_conditioning.floor,
+    "wide_kernel": wide_conditioning.kernel,
+    "wide_nc1": wide.nc1,
+    "wide_nc2": wide.nc2,
+    "wide_nc3": wide.nc3,
+    "wide_nc3_balanced": wide.nc3_balanced,
+    "wide_power": wide.power,
+    "wide_quantities": wide.quantities,
+    "wide_size": wide_conditioning.size,
+    "wide_transpose": wide.transpose,
 }
 
 __all__ = [
     "BY_NAME",
     "balance",
+    "bounds",
     "class_moments",
     "collapse",
     "constraints",
     "curvature",
     "error_on",
     "kinks",
+    "largest_margin",
     "margins",
     "moments",
     "noise",
@@ -96,5 +116,8 @@ __all__ = [
     "reconstruction",
     "regime",
     "spectra",
+    "wide",
+    "wide_conditioning",
+    "wide_descent",
     "with_options",
 ]

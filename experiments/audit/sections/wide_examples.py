@@ -5,19 +5,20 @@ orientation: Z_0 = X is [features, samples], W_l is [fan_out, fan_in], and
 
     C_lambda = (1/2) |Z_L - Y|^2 + (lambda/2) |theta|^2,
 
-which is N times `descending.cost` with N times its lambda, at N times the learning rate.
+which is N times `descending.cost` with N times its lambda, at N times the learning rate. What is
+bounded, and by what, the library is asked (`Wide.said`).
 """
 
 import functools
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jaxtyping import ArrayLike
 
 from .... import models
-from ....dynamics.observables import balance
-from ....dynamics.observables import collapse as metrics
+from ....dynamics.observables import balance, wide, wide_conditioning
 from . import descending
 
 NONLINEAR, LINEAR = 2, 3
@@ -32,39 +33,13 @@ class Wide(NamedTuple):
     Attributes:
         layers: W_1, ..., W_L.
         passed: Z_0, ..., Z_L.
-        targets: Y.
-        error: eps_1 = |Z_L - Y|.
-        imbalance: eps_2, by the library.
-        size: r, the largest operator norm of Z_{L-2}, Z_{L-1} and the W_l of the head.
-        conditions: kappa(W_L ... W_l) of the head, by the library; c_3 is the first.
-        metrics: NC1, NC2 and NC3 of [Wide], and section 6's balance and negativity, by the library.
+        said: What the library says of the point, by name: section 6's balance and negativity, the
+            quantities of [Wide], and each bound as ``measured``, ``bound`` and perhaps ``sharper``.
     """
 
     layers: tuple[np.ndarray, ...]
     passed: tuple[np.ndarray, ...]
-    targets: np.ndarray
-    error: float
-    imbalance: float
-    size: float
-    conditions: np.ndarray
-    metrics: dict[str, np.ndarray]
-
-    @property
-    def smallest(self) -> float:
-        """s_K(Y)."""
-        return float(np.linalg.svd(self.targets, compute_uv=False)[-1])
-
-    @property
-    def head(self) -> np.ndarray:
-        """W_L ... W_{L_1+1}."""
-        return functools.reduce(lambda low, high: high @ low, self.layers[NONLINEAR:])
-
-    @property
-    def spread(self) -> float:
-        """Psi of (23), with n_{L-1}."""
-        width = len(self.passed[-2])
-        balanced = np.sqrt(width * self.imbalance)
-        return self.size * (self.error / (self.smallest - self.error) + balanced)
+    said: dict[str, Any]
 
 
 @functools.cache
@@ -82,51 +57,42 @@ def trained(steps: int) -> Wide:
 
 def point(problem: models.Problem, weights: models.Weights) -> Wide:
     """Any weights of this network, in [Wide]'s symbols."""
-    said = jax.tree.map(
-        np.asarray, jax.jit(lambda *at: _said(*at))(problem, models.to_layers(weights))
-    )
+    said = jax.jit(lambda *at: _said(*at))(problem, models.to_layers(weights))
     layers = tuple(np.asarray(layer).T for layer in weights)
     passed = [np.asarray(problem.inputs).T]
     for depth, layer in enumerate(layers):
         values = layer @ passed[-1]
         passed.append(np.maximum(values, 0) if depth < NONLINEAR else values)
-    targets = np.asarray(problem.targets).T
-    return Wide(
-        layers=layers,
-        passed=tuple(passed),
-        targets=targets,
-        error=float(np.linalg.norm(passed[-1] - targets)),
-        imbalance=float(np.max(said["imbalances"][NONLINEAR:])),
-        size=max(operator_norm(m) for m in (*passed[-3:-1], *layers[NONLINEAR:])),
-        conditions=said["conditions"],
-        metrics=said,
-    )
+    return Wide(layers, tuple(passed), jax.tree.map(np.asarray, said))
+
+
+ASKED = {
+    wide: ("quantities", "distance", "nc1", "condition", "nc2", "nc3", "power"),
+    wide_conditioning: ("floor", "size", "condition_by_size", "kernel"),
+}
+"""What the library is asked, looked up at every call, so that a changed one is noticed."""
 
 
 def _said(problem: models.Problem, view: models.View) -> dict[str, Any]:
     return {
-        "imbalances": balance.imbalances(problem, view),
         "balance": balance.balance(problem, view),
         "negativity": balance.negativity(problem, view),
-        "conditions": balance.head_condition(problem, view, linear_layers=LINEAR - 1),
-        "nc1": metrics.nc1_traces(problem, view),
-        "nc2": metrics.nc2_condition(problem, view),
-        "nc3": metrics.nc3_sample_cosine(problem, view),
+        **{
+            name: getattr(module, name)(problem, view, LINEAR - 1)
+            for module, names in ASKED.items()
+            for name in names
+        },
     }
 
 
-@functools.cache
-def tangent_kernel(steps: int) -> float:
-    """|Theta|_op, the largest eigenvalue of the NTK of the head's layers, below that of all."""
-    problem, _ = start()
-    weights = tuple(jnp.asarray(layer.T) for layer in trained(steps).layers)
+def over(said: Mapping[str, ArrayLike], form: str = "bound") -> float:
+    """By how much what is measured exceeds an upper bound, see `above`."""
+    return above(*(float(np.asarray(said[key])) for key in ("measured", form)))
 
-    def outputs(head: models.Weights) -> Any:
-        return problem.network.apply((*weights[:NONLINEAR], *head), problem.inputs).ravel()
 
-    slopes = jax.jit(jax.jacrev(outputs))(weights[NONLINEAR:])
-    flat = np.hstack([np.asarray(s).reshape(s.shape[0], -1) for s in slopes])
-    return operator_norm(flat) ** 2
+def under(said: Mapping[str, ArrayLike], form: str = "bound") -> float:
+    """By how much it falls short of a lower one."""
+    return above(*(float(np.asarray(said[key])) for key in (form, "measured")))
 
 
 def operator_norm(matrix: np.ndarray) -> float:
@@ -142,7 +108,10 @@ def least(matrix: np.ndarray) -> float:
 def above(smaller: float, larger: float) -> float:
     """By how much smaller <= larger is violated, relative to the larger side; else zero.
 
-    Round-off of 1e-12 is no violation: some of these inequalities are equalities when balanced.
+    Round-off of 1e-12 is no violation: some of these inequalities are equalities when balanced. A
+    bound that says nothing, infinite on its own side, counts as violated here.
     """
-    over = (smaller - larger) / max(abs(larger), np.finfo(float).tiny)
-    return over if not over <= 1e-12 else 0.0
+    if np.isinf(smaller) or np.isinf(larger):
+        return np.inf
+    beyond = (smaller - larger) / max(abs(larger), np.finfo(float).tiny)
+    return beyond if not beyond <= 1e-12 else 0.0
