@@ -1,34 +1,51 @@
-"""The statements as a table for `docs/theory.md`, so that the page cannot go stale.
+"""The errata and the statements as tables for `docs/theory.md`, so that the page cannot go stale.
 
-A test compares the page with this table; `python -m rhoflow.experiments.audit.document` renews it.
+A test compares the page with the tables; `python -m rhoflow.experiments.audit.document` renews it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from . import errata
 from .sections import STATEMENTS
 from .statement import Statement
 
-BEGIN, END = "<!-- statements: begin -->", "<!-- statements: end -->"
 PAGE = Path("docs") / "theory.md"
+STATEMENT_HEADER = ("item", "where", "what it says", "verdict", "")
+ERRATUM_HEADER = ("document", "where", "what", "items", "verdict")
 
 
-def table(statements: Sequence[Statement] = STATEMENTS) -> str:
-    """All statements in the order of their items, as markdown."""
-    header = ["| item | where | what it says | verdict | |", "|---|---|---|---|---|"]
-    ordered = sorted(statements, key=lambda entry: tuple(map(int, entry.item.split("."))))
-    return "\n".join(header + [_row(entry) for entry in ordered])
+def tables() -> dict[str, str]:
+    """The page's tables as markdown, by the names in their marks."""
+    return {
+        "errata": _table(ERRATUM_HEADER, errata.cells()),
+        "statements": _table(STATEMENT_HEADER, map(_cells, _ordered(STATEMENTS))),
+    }
 
 
 def renewed(page: str) -> str:
-    """A page with the table between its marks renewed."""
-    before, rest = page.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+    """A page with every table between its marks renewed."""
+    for name, table in tables().items():
+        begin, end = (f"<!-- {name}: {side} -->" for side in ("begin", "end"))
+        before, rest = page.split(begin)
+        _, after = rest.split(end)
+        page = f"{before}{begin}\n{table}\n{end}{after}"
+    return page
 
 
-def _row(entry: Statement) -> str:
-    cells = (entry.item, entry.place, entry.claim, entry.expected.value, entry.note)
+def _ordered(statements: Sequence[Statement]) -> list[Statement]:
+    return sorted(statements, key=lambda entry: tuple(map(int, entry.item.split("."))))
+
+
+def _cells(entry: Statement) -> tuple[str, ...]:
+    return entry.item, entry.place, entry.claim, entry.expected.value, entry.note
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join([_row(header), "|---" * len(header) + "|", *map(_row, rows)])
+
+
+def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

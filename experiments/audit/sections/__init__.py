@@ -2,10 +2,14 @@
 
 from ..statement import Statement
 from . import (
+    architectures,
+    at_rest,
     batch_update,
     bounds,
     collapse,
     collapse_metrics,
+    complexity,
+    conservation,
     constraints,
     discretisation,
     equilibria,
@@ -17,6 +21,8 @@ from . import (
     one_hot_algebra,
     other_losses,
     polar,
+    radial_equation,
+    random_labels,
     rank_examples,
     wide,
     wide_descent,
@@ -25,11 +31,16 @@ from . import (
 STATEMENTS: tuple[Statement, ...] = (
     *polar.STATEMENTS,
     *normalised_flow.STATEMENTS,
+    *at_rest.STATEMENTS,
     *equilibria.STATEMENTS,
     *free_flow.STATEMENTS,
+    *conservation.STATEMENTS,
     *normalisations.STATEMENTS,
+    *architectures.STATEMENTS,
     *discretisation.STATEMENTS,
+    *radial_equation.STATEMENTS,
     *bounds.STATEMENTS,
+    *complexity.STATEMENTS,
     *other_losses.STATEMENTS,
     *batch_update.STATEMENTS,
     *noise_and_rank.STATEMENTS,
@@ -41,4 +52,5 @@ STATEMENTS: tuple[Statement, ...] = (
     *wide.STATEMENTS,
     *wide_descent.STATEMENTS,
     *constraints.STATEMENTS,
+    *random_labels.STATEMENTS,
 )

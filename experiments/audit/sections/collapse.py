@@ -187,12 +187,12 @@ STATEMENTS = (
         at_rest, asked_of=BUILT,
     ),
     Statement(
-        "7.3", "[Dyn] Thm 5", "V_L = (mu_+ - mu_-)/(2 mu)", classifier_from_difference,
+        "7.3", "[Dyn] Thm 5, V_L", "V_L = (mu_+ - mu_-)/(2 mu)", classifier_from_difference,
         opposite_class_means, asked_of=BUILT,
         note="print has mu_+ = -mu_-, which no ReLU features have",
     ),
     Statement(
-        "7.3", "[Dyn] Thm 5", "h(x_n) = f_n V_L at a full-batch equilibrium",
+        "7.3", "[Dyn] Thm 5, h", "h(x_n) = f_n V_L at a full-batch equilibrium",
         printed=feature_along_classifier, asked_of=BUILT, note="needs batches of one, and h < 0",
     ),
     Statement(
@@ -200,7 +200,7 @@ STATEMENTS = (
         opposite_only_without_features, opposite_class_means, tolerance=0.0, asked_of=BUILT,
     ),
     Statement(
-        "7.3", "[Dyn] Thm 5", "mu_+- = (2/N) sum_{n in +-} h_n", bound(mean_of_class, 2.0),
+        "7.3", "[Dyn] Thm 5, mu_+-", "mu_+- = (2/N) sum_{n in +-} h_n", bound(mean_of_class, 2.0),
         bound(mean_of_class, 1.0), asked_of=BUILT, note="print has 1/N",
     ),
     Statement(

@@ -125,20 +125,20 @@ STATEMENTS = (
         two_classes_always, asked_of=BUILT,
     ),
     Statement(
-        "7.2", "figures with C = 2", "NC2 of classifiers too holds for any features",
+        "7.2", "figures with C = 2, classifiers", "NC2 of classifiers too holds for any features",
         printed=two_classes_of_classifiers, tolerance=1e-3, asked_of=BUILT,
     ),
     Statement(
-        "7.2", "[NCWD] NC2", "|mu_c - mu_G| = |mu_c' - mu_G|", equal_norms,
+        "7.2", "[NCWD] NC2, norms", "|mu_c - mu_G| = |mu_c' - mu_G|", equal_norms,
         bound(distances, 1.0), asked_of=BUILT, note="print has |mu_c - mu_c'| on the left",
     ),
     Statement(
-        "7.2", "[NCWD] NC2", "<mu_c, mu_c'> ~ C/(C-1) delta_cc' - 1/(C-1), centred",
+        "7.2", "[NCWD] NC2, products", "<mu_c, mu_c'> ~ C/(C-1) delta_cc' - 1/(C-1), centred",
         bound(products_of_means, 1 / 2), bound(products_of_means, 1 / 3), asked_of=BUILT,
         note="print has -1/C",
     ),
     Statement(
-        "7.2", "[NCWD] NC2", "cos between two centred class means is -1/(C-1)",
+        "7.2", "[NCWD] NC2, cosines", "cos between two centred class means is -1/(C-1)",
         cosine_between_classes, cosine_with_centre, asked_of=BUILT,
         note="print has cos(mu_c, mu_G)",
     ),

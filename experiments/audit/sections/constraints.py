@@ -202,7 +202,7 @@ STATEMENTS = (
         aligned_chain, asked_of=MADE,
     ),
     Statement(
-        "11.1", "[M112] (48)", "at several samples only if their inputs are parallel",
+        "11.1", "[M112] (48), samples", "at several samples only if their inputs are parallel",
         parallel_inputs, any_inputs, asked_of=MADE,
         note="the printed form, every sample, is asked of two inputs that are not",
     ),

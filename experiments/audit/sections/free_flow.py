@@ -1,4 +1,4 @@
-"""Statements of section 3: un-normalised layers, their norms, and rho with mu and M frozen."""
+"""Statements of section 3: un-normalised layers, and rho with mu and M frozen."""
 
 import jax
 import jax.numpy as jnp
@@ -15,21 +15,22 @@ from .residuals import relative
 RADII = (0.7, 1.3, 0.9)
 
 
-def _uneven(view: models.View) -> models.LayerPolar:
+def uneven(view: models.View) -> models.LayerPolar:
     """The view's directions with a different radius for every layer."""
     return models.LayerPolar(jnp.asarray(RADII[: len(view.directions)]), view.directions)
 
 
-def _weights_and_speed(
+def weights_and_speed(
     problem: models.Problem, view: models.View, decay: str = "layers"
 ) -> tuple[models.Weights, models.Weights]:
-    weights = models.to_weights(_uneven(view))
+    """Free weights with these radii, and how they move."""
+    weights = models.to_weights(uneven(view))
     return weights, kinds.field(kinds.free(decay=decay), problem, weights)
 
 
 def _by_chain_rule(problem: models.Problem, view: models.View, sign: float) -> Array:
-    weights, moves = _weights_and_speed(problem, view)
-    at = parts(problem, _uneven(view))
+    weights, moves = weights_and_speed(problem, view)
+    at = parts(problem, uneven(view))
     found = tuple(
         sign * 2 * at.rho / radius * mean_over_samples(at.residuals, slope)
         - 2 * problem.decay * layer
@@ -50,22 +51,22 @@ def flow_of_weights_flipped(problem: models.Problem, view: models.View) -> Array
 
 def flow_of_radii(problem: models.Problem, view: models.View) -> Array:
     """rho_k' = 2 (rho/rho_k)(mu - rho M) - 2 lambda rho_k; V_k' slowed by rho_k^2."""
-    uneven = _uneven(view)
-    moves, at = kinds.field(kinds.layerwise(), problem, uneven), parts(problem, uneven)
+    layers = uneven(view)
+    moves, at = kinds.field(kinds.layerwise(), problem, layers), parts(problem, layers)
     drive = at.mu - at.rho * at.moment
-    radii = 2 * at.rho / uneven.radii * drive - 2 * problem.decay * uneven.radii
+    radii = 2 * at.rho / layers.radii * drive - 2 * problem.decay * layers.radii
     turns = tangent(2 * at.rho * at.residuals, at)
-    slowed = tuple(turn / radius**2 for turn, radius in zip(turns, uneven.radii, strict=True))
+    slowed = tuple(turn / radius**2 for turn, radius in zip(turns, layers.radii, strict=True))
     terms = [at.rho * jnp.abs(slope) for slope in at.slopes]
     return relative((moves.radii, tuple(moves.directions)), (radii, slowed), *terms)
 
 
 def _speed_of_rho(problem: models.Problem, view: models.View, factor: float) -> Array:
-    uneven = _uneven(view)
-    moves, at = kinds.field(kinds.layerwise(), problem, uneven), parts(problem, uneven)
-    rate = jnp.sum(at.rho / uneven.radii * moves.radii)
-    drive = 2 * at.rho**2 * jnp.sum(uneven.radii**-2.0) * (at.mu - at.rho * at.moment)
-    shrink = 2 * problem.decay * len(uneven.radii) * at.rho
+    layers = uneven(view)
+    moves, at = kinds.field(kinds.layerwise(), problem, layers), parts(problem, layers)
+    rate = jnp.sum(at.rho / layers.radii * moves.radii)
+    drive = 2 * at.rho**2 * jnp.sum(layers.radii**-2.0) * (at.mu - at.rho * at.moment)
+    shrink = 2 * problem.decay * len(layers.radii) * at.rho
     return relative(rate, factor * drive - shrink, drive)
 
 
@@ -79,74 +80,6 @@ def speed_of_rho_as_printed(problem: models.Problem, view: models.View) -> Array
     return _speed_of_rho(problem, view, float(len(view.directions)))
 
 
-def _norm_rates(problem: models.Problem, view: models.View, factor: float) -> Array:
-    weights, moves = _weights_and_speed(problem, view)
-    at = parts(problem, _uneven(view))
-    rates = jnp.stack([2 * jnp.sum(w * m) for w, m in zip(weights, moves, strict=True)])
-    drive = at.rho * (at.mu - at.rho * at.moment)
-    found = factor * drive - 4 * problem.decay * models.layer_norms(weights) ** 2
-    return relative(rates, found, drive)
-
-
-def norm_rates(problem: models.Problem, view: models.View) -> Array:
-    """d|W_k|^2/dt = 4 rho (mu - rho M) - 4 lambda |W_k|^2."""
-    return _norm_rates(problem, view, 4.0)
-
-
-def norm_rates_as_printed(problem: models.Problem, view: models.View) -> Array:
-    """The same with -2 for 4."""
-    return _norm_rates(problem, view, -2.0)
-
-
-def _difference_rates(problem: models.Problem, view: models.View, decay: str) -> Array:
-    weights, moves = _weights_and_speed(problem, view, decay)
-    rates = jnp.stack([2 * jnp.sum(w * m) for w, m in zip(weights, moves, strict=True)])
-    return jnp.diff(rates)
-
-
-def layer_decay_balances(problem: models.Problem, view: models.View) -> Array:
-    """d/dt (|W_k|^2 - |W_j|^2) = -4 lambda (|W_k|^2 - |W_j|^2)."""
-    found = -4 * problem.decay * jnp.diff(jnp.asarray(RADII[: len(view.directions)]) ** 2)
-    return relative(_difference_rates(problem, view, "layers"), found, jnp.ones(()))
-
-
-def product_decay_conserves(problem: models.Problem, view: models.View) -> Array:
-    """With lambda rho^2 the differences of squared norms stand still."""
-    return jnp.max(jnp.abs(_difference_rates(problem, view, "product")))
-
-
-def product_decay_breaks(problem: models.Problem, view: models.View) -> Array:
-    """The opposite: one where the differences stand still."""
-    return (product_decay_conserves(problem, view) < 1e-9).astype(float)
-
-
-def equal_norms_grow_alike_under_decay(problem: models.Problem, view: models.View) -> Array:
-    """From equal norms all norms keep growing alike, with layer decay too."""
-    equal = models.LayerPolar(jnp.full(len(view.directions), 0.9), view.directions)
-    weights = models.to_weights(equal)
-    moves = kinds.field(kinds.free(), problem, weights)
-    rates = jnp.stack([jnp.sum(w * m) for w, m in zip(weights, moves, strict=True)])
-    return jnp.max(jnp.abs(jnp.diff(rates)))
-
-
-def equal_norms_part_under_decay(problem: models.Problem, view: models.View) -> Array:
-    """The opposite: one where they grow alike."""
-    return (equal_norms_grow_alike_under_decay(problem, view) < 1e-9).astype(float)
-
-
-def units_balance(problem: models.Problem, view: models.View) -> Array:
-    """For each hidden unit |outgoing|^2 - |incoming|^2 decays at the rate 4 lambda."""
-    weights, moves = _weights_and_speed(problem, view)
-    wrong = []
-    for k in range(len(weights) - 1):
-        into, out = jnp.sum(weights[k] ** 2, axis=0), jnp.sum(weights[k + 1] ** 2, axis=1)
-        rate = 2 * (
-            jnp.sum(weights[k + 1] * moves[k + 1], axis=1) - jnp.sum(weights[k] * moves[k], axis=0)
-        )
-        wrong.append(relative(rate, -4 * problem.decay * (out - into), jnp.ones(())))
-    return jnp.max(jnp.stack(wrong))
-
-
 def equal_norms(problem: models.Problem, view: models.View) -> Array:
     """Rho' = 2 L rho^(2-2/L) (mu - rho M) - 2 lambda L rho from equal norms."""
     weights = models.to_weights(view)
@@ -155,6 +88,25 @@ def equal_norms(problem: models.Problem, view: models.View) -> Array:
     mu, moment = moments.mu(problem, view), moments.second_moment(problem, view)
     drive = 2 * layers * view.rho ** (2 - 2 / layers) * (mu - view.rho * moment)
     return relative(rate, drive - 2 * problem.decay * layers * view.rho, drive, view.rho)
+
+
+def _speed_at_equal_norms(problem: models.Problem, view: models.View, sign: float) -> Array:
+    """V_k' = sign (2 rho^(1-2/L)/N) sum l_n (d_k fbar_n - V_k fbar_n), free weights."""
+    shared, at = models.LayerPolar(view.radii, view.directions), parts(problem, view)
+    free = kinds.field(kinds.layerwise(), problem, shared).directions
+    scale = sign * 2 * at.rho ** (1 - 2 / len(view.directions))
+    terms = [scale * slope for slope in at.slopes]
+    return relative(tuple(free), tangent(scale * at.residuals, at), *terms)
+
+
+def speed_at_equal_norms(problem: models.Problem, view: models.View) -> Array:
+    """The right sign."""
+    return _speed_at_equal_norms(problem, view, 1.0)
+
+
+def speed_at_equal_norms_flipped(problem: models.Problem, view: models.View) -> Array:
+    """With a leading minus."""
+    return _speed_at_equal_norms(problem, view, -1.0)
 
 
 def logistic_solution() -> Array:
@@ -194,7 +146,8 @@ SIGNS = ("signs",)
 STATEMENTS = (
     Statement(
         "3.1", "[M117] (48), (39)", "W_k' = (2/N) sum l_n d gbar_n/dW_k - 2 lambda W_k",
-        flow_of_weights, flow_of_weights_flipped, asked_of=SIGNS, note="print flips the sign",
+        flow_of_weights, flow_of_weights_flipped, asked_of=SIGNS,
+        note="taken as printed: the data's term with the other sign",
     ),
     Statement(
         "1.3", "[M117] App. G", "df_W/dW_k = (rho/rho_k) d_k f", flow_of_weights, asked_of=SIGNS
@@ -207,26 +160,11 @@ STATEMENTS = (
         speed_of_rho, speed_of_rho_as_printed, asked_of=SIGNS, note="print has a spurious L",
     ),
     Statement(
-        "3.3", "[M117] (49), (50); [M112] (26)",
-        "d|W_k|^2/dt = 4 rho (mu - rho M) - 4 lambda |W_k|^2",
-        norm_rates, norm_rates_as_printed, asked_of=SIGNS, note="print: wrong sign and factor",
+        "3.6", "[M117] (16)",
+        "equal norms: V_k' = (2 rho^(1-2/L)/N) sum l_n (d_k fbar_n - V_k fbar_n)",
+        speed_at_equal_norms, speed_at_equal_norms_flipped, asked_of=SIGNS,
+        note="print has a leading minus",
     ),
-    Statement(
-        "3.4", "[M112] 2.2", "layer decay: differences of squared norms decay at 4 lambda",
-        layer_decay_balances, asked_of=SIGNS,
-    ),
-    Statement(
-        "3.4", "[M117] 3.5", "product decay conserves differences of squared norms",
-        product_decay_conserves, product_decay_breaks, asked_of=SIGNS,
-        note="the document says the opposite",
-    ),
-    Statement(
-        "3.4", "[M117] 3.5", "equal norms grow alike, with decay too",
-        equal_norms_grow_alike_under_decay, equal_norms_part_under_decay, asked_of=SIGNS,
-        note='print: "does not hold in the case of weight decay"',
-    ),
-    Statement("3.4", "ours", "each hidden unit keeps its own balance", units_balance,
-              asked_of=SIGNS),
     Statement(
         "3.6", "[M117] (51), (53)",
         "equal norms: rho' = 2 L rho^(2-2/L) (mu - rho M) - 2 lambda L rho",

@@ -247,7 +247,7 @@ STATEMENTS = (
         note="h may vary in the null space of W_L, at rest for the full batch",
     ),
     Statement(
-        "7.5", "[Dyn] 5", "NC1 needs batches", printed=needs_batches, tolerance=0.5,
+        "7.5", "[Dyn] 5, batches", "NC1 needs batches", printed=needs_batches, tolerance=0.5,
         asked_of=BUILT, note="full-batch descent with decay collapsed too",
     ),
     Statement(

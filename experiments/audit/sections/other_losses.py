@@ -39,6 +39,17 @@ def flow_as_printed(problem: models.Problem, view: models.View) -> Array:
     return _flow(problem, view, 1.0)
 
 
+def free_flow(problem: models.Problem, view: models.View) -> Array:
+    """rho_k' = (rho/rho_k) mean(e^(-rho fbar) fbar) of free layers without decay."""
+    bare = models.Problem(
+        problem.network, problem.inputs, problem.targets, 0.0, models.losses.exponential
+    )
+    layers = models.LayerPolar(jnp.linspace(0.7, 1.4, len(view.directions)), view.directions)
+    moves, at = kinds.field(kinds.layerwise(), bare, layers), parts(bare, layers)
+    pull = jnp.mean(jnp.exp(-at.rho * at.margins) * at.margins)
+    return relative(moves.radii, at.rho / layers.radii * pull, at.rho)
+
+
 def equal_margins() -> Array:
     """rho(t) = ln(m^2 t + e^(m rho_0)) / m obeys rho' = m e^(-m rho)."""
     margin, times = 0.3, jnp.linspace(0.0, 50.0, 6)
@@ -95,9 +106,13 @@ def regression_differs() -> Array:
 SIGNS, BUILT = ("signs",), (CONSTRUCTION,)
 STATEMENTS = (
     Statement(
-        "10.1", "[M117] (80), J.2; [M112] (46)",
+        "10.1", "[M117] (80), J.2",
         "exponential loss: rho' = mean(e^(-rho fbar) fbar) - 2 lambda rho",
         flow, flow_as_printed, asked_of=SIGNS, note="print has -lambda rho",
+    ),
+    Statement(
+        "10.1", "[M112] (46)", "free layers, lambda = 0: rho_k' = (rho/rho_k) mean(e^(-g) fbar)",
+        free_flow, asked_of=SIGNS,
     ),
     Statement(
         "10.2", "[M117] J.2", "equal margins: rho = ln(m^2 t + e^(m rho_0))/m", equal_margins,

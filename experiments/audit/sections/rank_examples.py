@@ -217,12 +217,12 @@ STATEMENTS = (
         tolerance=0.0, asked_of=MADE, note="print: rank at most two",
     ),
     Statement(
-        "6.3", "[Dyn] Lemma 8", "rank two can be at rest on every class-balanced batch",
+        "6.3", "[Dyn] Lemma 8, balanced", "rank two can be at rest on every class-balanced batch",
         rank_two_on_balanced_batches, rank_two_on_every_batch, asked_of=MADE,
         note="print: on every batch of size B",
     ),
     Statement(
-        "6.3", "[Dyn] Lemma 8",
+        "6.3", "[Dyn] Lemma 8, margins",
         "every batch rests at margins (1 +- sqrt(1 - 4 lambda rho^2))/(2 rho) of parallel inputs",
         rest_of_every_batch, asked_of=MADE,
     ),
