@@ -72,6 +72,12 @@ def alternation(
         steps: How many each makes.
         push: Length of the displacement.
         normalisation: Which coordinates move; the product of spheres unless given.
+
+    Returns:
+        The top curvature, and what rho did at each rate.
+
+    Raises:
+        ValueError: If a rate or the momentum is out of range, or the normalisation does not fit.
     """
     chosen = fitting(problem, normalisation)
     base = gradient_descent(problem, 1.0, momentum=momentum, normalisation=chosen)

@@ -19,10 +19,11 @@ from collections.abc import Callable
 import jax
 from jaxtyping import Array, Key
 
-from ..models.checks import refusal
+from ..models.checks import expect, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.views import View
+from .descents.stepping import DescentParameters
 from .flows import FlowParameters
 from .types import Dynamics, State, start
 
@@ -44,9 +45,10 @@ def endpoint(
 
     Raises:
         ValueError: If the dynamics has no single steps, a flow's step is not fixed, or the number
-            of steps is negative.
+            of steps is negative or beyond the batches that were given.
     """
     parameters = dynamics.parameters
+    expect(steps, int, "a number of steps", "pass for example steps=1000")
     if dynamics.step is None:
         raise refusal("a flow or a descent", dynamics.name, "ask for each of its members")
     if isinstance(parameters, FlowParameters) and parameters.step is None:
@@ -55,6 +57,9 @@ def endpoint(
         )
     if steps < 0:
         raise refusal("a number of steps", steps, "pass for example steps=1000")
+    batches = parameters.batches.steps if isinstance(parameters, DescentParameters) else None
+    if batches is not None and steps > batches:
+        raise refusal(f"at most {batches} steps, for which there are batches", steps, "take fewer")
     stretch, stretches = _split(steps)
     state = start(dynamics, start_from, key)
     state = _repeat(

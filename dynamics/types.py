@@ -125,11 +125,16 @@ def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
             or whatever its parameters hold.
 
     Raises:
-        ValueError: If there is no such parameter, a decay or learning rate is negative, or a
-            momentum is outside [0, 1).
+        ValueError: If there is no such parameter or it does not stand alone (the rate of a
+            diffusion, which its noise knows), or a number is out of the range that its
+            constructor asks for.
     """
     for name, value in values.items():
         _refuse_out_of_range(name, value)
+        if name in _tied(dynamics.parameters):
+            raise refusal(
+                f"parameters that stand alone in {dynamics.name}", name, "build it anew with it"
+            )
         paths = _paths(dynamics)
         if name not in paths:
             raise unknown("parameter", name, paths)
@@ -217,12 +222,27 @@ def _follow(tree: PyTree, path: _Path) -> Any:
     return tree
 
 
+def _tied(parameters: Any) -> set[str]:
+    """Names of numbers that others were computed from, also of a product's members."""
+    members: dict[str, Dynamics] = getattr(parameters, "members", {})
+    own = set(getattr(parameters, "tied", ()))
+    return own.union(*(_tied(member.parameters) for member in members.values()))
+
+
+NOT_NEGATIVE = ("decay", "learning_rate", "label_noise")
+POSITIVE = ("rtol", "atol", "floor", "step", "stable", "max_steps")
+
+
 def _refuse_out_of_range(name: str, value: ArrayLike) -> None:
     if is_traced(value):
         return
     least, most = np.min(np.asarray(value)), np.max(np.asarray(value))
-    if name in ("decay", "learning_rate") and not least >= 0:
+    if name in NOT_NEGATIVE and not least >= 0:
         raise refusal(f"{name} that is not negative", least, "pass zero or more")
+    if name in POSITIVE and not least > 0:
+        raise refusal(f"a positive {name}", least, "pass a positive number")
+    if name == "max_steps" and np.any(np.asarray(value) % 1):
+        raise refusal("whole numbers of steps", value, "pass for example max_steps=1000")
     if name == "momentum" and not 0 <= least <= most < 1:
         worst = least if least < 0 else most
         raise refusal("a momentum in [0, 1)", worst, "pass for example 0.9")

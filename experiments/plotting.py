@@ -8,6 +8,7 @@ import matplotlib as mpl
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
+RED = "#D55E00"
 
 TIME_LABEL = "time (running sum of learning rates)"
 

@@ -7,6 +7,7 @@ looked at; the checks of values then step aside and only shapes are checked.
 
 import difflib
 from collections.abc import Iterable
+from numbers import Number
 from typing import Any
 
 import jax
@@ -62,6 +63,19 @@ def expect(value: object, kind: type, noun: str, remedy: str) -> None:
     """
     if not isinstance(value, kind):
         raise refusal(noun, f"a {type(value).__name__}", remedy)
+
+
+def single(name: str, value: Any) -> None:
+    """Refuses what is not one number: a schedule, a list, an array with axes.
+
+    Raises:
+        ValueError: As said.
+    """
+    if not (hasattr(value, "ndim") or isinstance(value, Number)):
+        raise refusal(f"{name} as a number", value, "pass for example 0.1")
+    if getattr(value, "ndim", 0):
+        remedy = f"vary it among members by dynamics.ensemble(..., over={{'{name}': values}})"
+        raise refusal(f"{name} as one number", f"shape {value.shape}", remedy)
 
 
 def is_traced(tree: Any) -> bool:

@@ -163,6 +163,46 @@ def test_the_minibatch_term_is_the_mean_over_all_partitions(problem, start):
     np.testing.assert_allclose(with_batches - without, rate / 4 * np.mean(spreads), rtol=1e-10)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("rate", "momentum"), [(0.01, 0.0), (0.002, 0.8)])
+def test_the_minibatch_term_follows_the_mean_over_shuffles_with_momentum_too(rate, momentum):
+    """Against NumPy's SGD of a linear unit, batches of one, 20,000 shuffles in pairs of reverses.
+
+    The term is that of the effective rate. What is left with momentum, 2e-4 here, is no sampling
+    error: the term holds for epochs of many more than 1 / (1 - momentum) = 5 batches, here 40.
+    """
+    rng, samples, epochs, runs = np.random.default_rng(0), 40, 8, 20_000
+    inputs = rng.standard_normal((samples, 3))
+    inputs /= np.linalg.norm(inputs, axis=1).max()
+    signs = np.sign(inputs @ rng.standard_normal(3) + rng.standard_normal(samples) / 2)
+    weights = np.tile([0.1, 0.0, 0.0], (runs, 1))
+    whole = -2 * (signs - inputs @ weights[0]) @ inputs / samples
+    buffer = np.tile(whole / (1 - momentum), (runs, 1))
+    for _ in range(epochs):
+        order = np.argsort(rng.random((runs // 2, samples)), axis=1)
+        for sample in np.concatenate([order, order[:, ::-1]]).T:
+            missed = signs[sample] - np.sum(weights * inputs[sample], axis=1)
+            buffer = momentum * buffer - 2 * missed[:, None] * inputs[sample]
+            weights = weights - rate * buffer
+    network = models.deep_linear((3, 1))
+    problem = models.Problem(network, inputs, signs)
+    start = (jnp.asarray([[0.1], [0.0], [0.0]]),)
+    time = rate / (1 - momentum) * samples * epochs
+
+    def end(batch_size):
+        flow = dynamics.corrected_flow(
+            problem, rate, momentum=momentum, batch_size=batch_size,
+            normalisation=kinds.free(), **TIGHT,
+        )  # fmt: skip
+        ran = dynamics.simulate(flow, start, times=[time])
+        return np.asarray(ran.final.position[0])[:, 0]
+
+    mean, chance = weights.mean(axis=0), np.linalg.norm(weights.std(axis=0)) / np.sqrt(runs)
+    without, with_term = (np.linalg.norm(mean - end(size)) for size in (None, 1))
+    assert without > 1e-3
+    assert with_term < (0.15 * without if momentum else 4 * chance)
+
+
 def test_corrected_flow_at_rate_zero_is_the_flow(problem, start):
     plain = dynamics.simulate(dynamics.gradient_flow(problem, **TIGHT), start, times=TIMES)
     zero = dynamics.simulate(dynamics.corrected_flow(problem, 0.0, **TIGHT), start, times=TIMES)

@@ -67,12 +67,13 @@ def test_flow_and_sgd_are_stored_on_one_time_axis(record):
     assert np.all(flow.stated_error_rho >= 0)
 
 
-def test_orders_of_a_linear_network_are_first_second_second_first(tmp_path):
+def test_orders_of_a_linear_network_are_first_second_second_first_first(tmp_path):
     """The tiny preset's two rates: a slope each, within the band of one halving."""
     ran = experiments.run(experiments.preset("order", "tiny"), tmp_path / "order")
     found = ran.datasets["linear"]
-    np.testing.assert_allclose(found.order, [1.0, 2.0, 2.0, 1.0], atol=0.2)
-    assert found.attrs["flows"] == ["flow", "modified loss", "second order", "from rest"]
+    np.testing.assert_allclose(found.order, [1.0, 2.0, 2.0, 1.0, 1.0], atol=0.2)
+    flows = ["flow", "modified loss", "second order", "from rest", "wrong sign"]
+    assert found.attrs["flows"] == flows
     again = experiments.open(ran.folder)
     assert again.table() == ran.table()
 

@@ -120,6 +120,22 @@ def descent():
     return dynamics.gradient_descent(problem(), 0.1)
 
 
+NOISE = {"batch_size": 2, "step": 0.1}
+
+
+def noisy(loss=models.losses.square, **noise):
+    square = problem()
+    ours = models.Problem(square.network, square.inputs, square.targets, loss=loss)
+    return dynamics.sgd(ours, 0.1, batch_size=2, **noise)
+
+
+def one_by_one_with_batch_norm():
+    square = problem()
+    network = models.mlp((square.inputs.shape[1], 4, 1), batch_norm=True)
+    ours = models.Problem(network, square.inputs, square.targets)
+    return dynamics.sgd(ours, 0.1, batch_size=1)
+
+
 @pytest.mark.parametrize(
     ("act", "words"),
     [
@@ -162,6 +178,50 @@ def descent():
         (lambda: dynamics.at_rest(-1.0), "positive window"),
         (lambda: dynamics.second_order_flow(problem(), 0.0), "learning_rate > 0"),
         (lambda: dynamics.replace(descent(), momentum=1.5), r"momentum in \[0, 1\)"),
+        (lambda: dynamics.replace(flow(), rtol=-1.0), "positive rtol"),
+        (lambda: dynamics.replace(flow(), max_steps=10.5), "whole numbers of steps"),
+        (lambda: dynamics.gradient_descent(problem(), [0.1, 0.2]), "learning_rate as a number"),
+        (
+            lambda: dynamics.gradient_descent(problem(), jnp.array([0.1, 0.2])),
+            "learning_rate as one number.*ensemble",
+        ),
+        (
+            lambda: dynamics.gradient_descent(problem(), 0.1, momentum=jnp.array([0.1, 0.2])),
+            "momentum as one number",
+        ),
+        (
+            lambda: dynamics.corrected_flow(problem(), optax.constant_schedule(0.1)),
+            "learning_rate as a number",
+        ),
+        (
+            lambda: dynamics.corrected_flow(problem(), 0.1, normalisation=kinds.layerwise()),
+            "to second order, got layerwise",
+        ),
+        (
+            lambda: dynamics.diffusion(problem(), optax.constant_schedule(0.1), **NOISE),
+            "learning_rate as a number",
+        ),
+        (
+            lambda: dynamics.replace(dynamics.diffusion(problem(), 0.1, **NOISE), learning_rate=1),
+            "stand alone in diffusion",
+        ),
+        (lambda: dynamics.gradient_flow(problem(), normalisation="sphere"), "a normalisation"),
+        (lambda: dynamics.gradient_flow(problem(), normalisation=kinds.free), "a normalisation"),
+        (lambda: dynamics.descent(problem(), optax.adam(1e-3), 0.1), "an optax function"),
+        (lambda: dynamics.descent(problem(), optax.adam, 0.1, beta1=0.9), "hyper-parameters"),
+        (lambda: dynamics.descent(problem(), optax.lbfgs, 0.1), "a gradient and nothing else"),
+        (lambda: noisy(label_noise=np.nan), "label noise that is not negative"),
+        (lambda: noisy(label_noise=-0.3), "label noise that is not negative"),
+        (lambda: noisy(models.losses.exponential, label_noise=0.3), "square loss with label noise"),
+        (lambda: kinds.scheduled(lambda time: time), "a schedule of the radius"),
+        (lambda: dynamics.endpoint(descent(), start(), steps=5.0), "a number of steps"),
+        (
+            lambda: dynamics.endpoint(
+                dynamics.sgd(problem(), 0.1, batches=np.array([[0, 1], [2, 3]])), start(), steps=3
+            ),
+            "at most 2 steps",
+        ),
+        (lambda: one_by_one_with_batch_norm(), "batches of two samples"),
     ],
 )
 def test_a_mistake_gets_one_line_that_says_what_to_do(act, words):

@@ -37,7 +37,8 @@ def _averaging(
     learning_rate: ArrayLike | Schedule,
     **hyperparameters: Any,
 ) -> optax.GradientTransformation:
-    share = 1 - hyperparameters.get("momentum", 0.0)
+    momentum = hyperparameters.get("momentum")
+    share = 1 - (0.0 if momentum is None else momentum)
     effective = (
         (lambda count: learning_rate(count) / share)
         if callable(learning_rate)

@@ -14,13 +14,16 @@ Source: [Dyn] (46) and section 6.1, with corrected signs (`dynamics.descents.con
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import ArrayLike, Float
 
+from ...models import losses
 from ...models.binding import bind
-from ...models.checks import is_traced, refusal
+from ...models.checks import is_traced, refusal, single
+from ...models.network import Weights
 from ...models.problem import Problem
 from ..normalisation import Normalisation, fitting
 from ..types import Dynamics
@@ -66,15 +69,17 @@ def descent(
         A dynamics with statistics ``steps``.
 
     Raises:
-        ValueError: If the rate is negative, a momentum is outside [0, 1), or the normalisation
-            does not fit the network.
+        ValueError: If the rate is negative, a momentum is outside [0, 1), the normalisation does
+            not fit the network, label noise is negative or the loss not the square one, or the
+            optimiser takes no such hyper-parameters or needs more than a gradient.
     """
     chosen = fitting(problem, normalisation)
     schedule = learning_rate if callable(learning_rate) else None
     rate = 1.0 if callable(learning_rate) else learning_rate
     _check_rate(rate)
-    _check_momentum(hyperparameters.get("momentum", 0.0))
-    if warm and "momentum" not in hyperparameters:
+    _check_momentum(hyperparameters.get("momentum"))
+    _check_label_noise(problem, label_noise)
+    if warm and hyperparameters.get("momentum") is None:
         raise refusal("a momentum that could be warm", sorted(hyperparameters), "pass momentum=0.9")
     options = {k: v for k, v in hyperparameters.items() if not _is_number(v)}
     numbers = {k: v for k, v in hyperparameters.items() if k not in options}
@@ -82,13 +87,15 @@ def descent(
     samples, dtype = problem.inputs.shape[0], problem.inputs.dtype
     if drawn.samples not in (None, samples):
         raise refusal(f"batches of {samples} samples", f"of {drawn.samples}", "make them anew")
+    static = tuple(sorted(options.items()))
+    _check_optimiser(problem, bind(_with_options, optimiser, static), numbers)
     parameters = DescentParameters(
         problem=problem,
         learning_rate=jnp.asarray(rate, dtype),
         label_noise=None if label_noise is None else jnp.asarray(label_noise, dtype),
         hyperparameters={k: jnp.asarray(v, dtype) for k, v in numbers.items()},
         batches=drawn,
-        optimiser=bind(_with_options, averaging(chosen, optimiser), tuple(sorted(options.items()))),
+        optimiser=bind(_with_options, averaging(chosen, optimiser), static),
         normalisation=chosen,
         schedule=schedule,
         warm=warm,
@@ -155,10 +162,47 @@ def _stops(parameters: DescentParameters, times: Any) -> tuple[Stop, Any]:
 
 
 def _check_rate(rate: ArrayLike) -> None:
+    single("learning_rate", rate)
     if not is_traced(rate) and not np.all(np.asarray(rate) >= 0):
         raise refusal("a learning rate that is not negative", rate, "pass for example 0.03")
 
 
-def _check_momentum(momentum: ArrayLike) -> None:
+def _check_momentum(momentum: ArrayLike | None) -> None:
+    if momentum is None:
+        return
+    single("momentum", momentum)
     if not is_traced(momentum) and not 0 <= float(np.asarray(momentum)) < 1:
         raise refusal("a momentum in [0, 1)", momentum, "pass for example 0.9")
+
+
+def _check_label_noise(problem: Problem, label_noise: ArrayLike | None) -> None:
+    if label_noise is None:
+        return
+    single("label_noise", label_noise)
+    if problem.loss != losses.square:
+        remedy = "what Gaussian noise does to targets is known for the square loss"
+        raise refusal("the square loss with label noise", f"the {problem.loss.name} loss", remedy)
+    if not is_traced(label_noise) and not 0 <= float(np.asarray(label_noise)) < np.inf:
+        raise refusal("a label noise that is not negative", label_noise, "pass for example 0.1")
+
+
+def _check_optimiser(
+    problem: Problem,
+    optimiser: Callable[..., optax.GradientTransformation],
+    numbers: dict[str, ArrayLike],
+) -> None:
+    """Makes the optimiser and one update of abstract weights."""
+
+    def update(weights: Weights) -> Weights:
+        made = optimiser(1.0, **numbers)
+        return made.update(weights, made.init(weights), weights)[0]
+
+    try:
+        jax.eval_shape(update, jax.eval_shape(problem.network.init, jax.random.key(0)))
+    except (TypeError, AttributeError) as error:
+        raise refusal(
+            "an optax function such as optax.adam, called with a learning rate and its "
+            "hyper-parameters, whose updates need a gradient and nothing else",
+            error,
+            "pass the function itself, or change the hyper-parameters",
+        ) from error

@@ -20,11 +20,13 @@ eta S c / (2 h B), S the variance over samples of 2 l_n fbar_n and h = 2 (M + la
 Source: [Dyn] section 6.2; [M112] appendix E.
 """
 
+import dataclasses
+
 import jax.numpy as jnp
 import optax
 from jaxtyping import ArrayLike
 
-from ...models.checks import is_traced, refusal, unknown
+from ...models.checks import is_traced, refusal, single, unknown
 from ...models.problem import Problem
 from ..normalisation import Normalisation, samples_apart
 from ..types import Dynamics
@@ -56,12 +58,12 @@ def diffusion(
         normalisation: Which coordinates move; the product of spheres unless given.
 
     Returns:
-        A dynamics whose steps take ``step`` units of time; it needs a key. Its parameter
-        ``learning_rate`` is that step: to vary eta, build it anew.
+        A dynamics whose steps take ``step`` units of time; it needs a key. Its noise knows rate
+        and step, so that neither is replaced or varied: build it anew.
 
     Raises:
-        ValueError: If the batch size is not in 1..samples, rate or step are not positive, or the
-            noise is unknown.
+        ValueError: If the batch size is not in 1..samples, rate or step are not positive numbers,
+            or the noise is unknown.
     """
     samples_apart(problem, "diffusion")
     samples = problem.inputs.shape[0]
@@ -69,8 +71,10 @@ def diffusion(
         raise unknown("noise", noise, NOISES)
     if not 1 <= batch_size <= samples:
         raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")
+    single("learning_rate", learning_rate)
+    single("step", step)
     if not is_traced((learning_rate, step)) and not (
-        jnp.all(jnp.asarray(learning_rate) > 0) and jnp.all(jnp.asarray(step) > 0)
+        jnp.asarray(learning_rate) > 0 and jnp.asarray(step) > 0
     ):
         raise refusal(
             "a positive learning rate and step", f"{learning_rate} and {step}", "change them"
@@ -80,6 +84,8 @@ def diffusion(
     drawn = gaussian_weights(
         samples, variance.astype(problem.inputs.dtype), isotropic=noise == "isotropic"
     )
-    return descent(
+    made = descent(
         problem, optax.sgd, step, name="diffusion", batches=drawn, normalisation=normalisation
     )
+    parameters = dataclasses.replace(made.parameters, tied=("learning_rate",))
+    return dataclasses.replace(made, parameters=parameters)

@@ -11,6 +11,7 @@ Source: [Dyn] (46), with corrected signs (`dynamics.descents.constrained`).
 import optax
 from jaxtyping import ArrayLike
 
+from ...models.checks import refusal
 from ...models.problem import Problem
 from ..normalisation import Normalisation
 from ..types import Dynamics
@@ -77,9 +78,13 @@ def sgd(
 
     Raises:
         ValueError: If the rate is negative, the momentum outside [0, 1), the batch size or
-            sampling unknown, or both or neither of batch_size and batches are given.
+            sampling unknown, or both or neither of batch_size and batches are given; if the batch
+            size is one and the network has batch norm.
     """
     drawn = choose(problem.targets, batch_size, sampling, batches)
+    if problem.network.couples and batch_size == 1:
+        remedy = "a single sample is its own mean, and every hidden unit would be zero"
+        raise refusal("batches of two samples or more with batch norm", "of one", remedy)
     return descent(
         problem, optax.sgd, learning_rate, name="sgd", batches=drawn,
         normalisation=normalisation, warm=warm, label_noise=label_noise, momentum=momentum,

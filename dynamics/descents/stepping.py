@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from ...models.checks import refusal
 from ...models.problem import Problem, take
-from ..normalisation import Normalisation
+from ..normalisation import Normalisation, gradient
 from ..types import State, Status
 from . import batches as drawing
 from .batches import Batch, Batches
@@ -37,6 +37,7 @@ class DescentParameters(eqx.Module):
         normalisation: Which coordinates move.
         schedule: Rate of each step, or None.
         warm: Whether the momentum buffer starts on its slow manifold.
+        tied: Names of numbers that the batches were made for, which do not change alone.
     """
 
     problem: Problem
@@ -48,6 +49,7 @@ class DescentParameters(eqx.Module):
     normalisation: Normalisation = eqx.field(static=True)
     schedule: Schedule | None = eqx.field(static=True)
     warm: bool = eqx.field(static=True)
+    tied: tuple[str, ...] = eqx.field(static=True, default=())
 
 
 class DescentMemory(NamedTuple):
@@ -165,13 +167,13 @@ def _gradients(
         noise = jax.random.normal(key, seen.targets.shape, seen.targets.dtype)
         noisy = seen.targets + parameters.label_noise * noise
         seen = eqx.tree_at(lambda whole: whole.targets, seen, noisy)
-    slope = jax.grad(parameters.normalisation.potential, argnums=1)
-    weighted = slope(seen, position, batch.weights)
+    normalisation = parameters.normalisation
+    weighted = gradient(normalisation, seen, position, batch.weights)
     if batch.turn is None:
         return weighted
-    mean = slope(seen, position, None)
+    mean = gradient(normalisation, seen, position)
     noise = jax.tree.map(jnp.subtract, weighted, mean)
-    turned = _turned(parameters.normalisation, position, noise, batch.turn)
+    turned = _turned(normalisation, position, noise, batch.turn)
     return jax.tree.map(jnp.add, mean, turned)
 
 

@@ -8,9 +8,10 @@ with heavy-ball momentum beta; for beta = 0 this is U + (eta / 4) |grad U|^2. On
 gradient is the Riemannian one, |grad U|^2 = rho'^2 + sum_k |V_k'|^2. Minibatches of B out of N,
 drawn without replacement, add on average over shuffles
 
-    (eta / 4) (N - B) / (B (N - 1)) tr Sigma,
+    (eta / (4 (1 - beta))) (N - B) / (B (N - 1)) tr Sigma,
 
-with Sigma the covariance of the per-sample gradients. Time is in units of the effective rate,
+with Sigma the covariance of the per-sample gradients; with momentum, for epochs of many more than
+1 / (1 - beta) batches and a buffer that starts warm. Time is in units of the effective rate,
 learning_rate / (1 - momentum) per step, as for descent.
 
 The correction is good while eta times the top curvature stays below about 1/2; the edge of
@@ -26,9 +27,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ...models.binding import bind
-from ...models.checks import is_traced, refusal
+from ...models.checks import is_traced, refusal, single
 from ...models.problem import Problem, take
-from ..normalisation import Normalisation, fitting, prepare, samples_apart
+from ..normalisation import Normalisation, fitting, gradient, hold, prepare, samples_apart
 from ..types import Dynamics
 from .build import Integration, build
 from .motion import Motion
@@ -59,6 +60,12 @@ def corrected_flow(
             does not fit the network.
     """
     chosen = fitting(problem, normalisation)
+    if chosen.bend is None:
+        raise refusal(
+            "a normalisation in which descent follows a modified loss to second order",
+            chosen.name,
+            "use free() for the motion of layerwise(), sphere() for that of lagrange()",
+        )
     _check_batch(problem, batch_size)
     motion = Motion(
         name="corrected flow",
@@ -77,8 +84,11 @@ def rates(
     """The settings of a flow that follows a descent: its rate and its momentum.
 
     Raises:
-        ValueError: If the rate is negative or the momentum is outside [0, 1).
+        ValueError: If they are not single numbers, the rate is negative or the momentum is outside
+            [0, 1).
     """
+    for name, value in (("learning_rate", learning_rate), ("momentum", momentum)):
+        single(name, value)
     eta, beta = (jnp.asarray(x, problem.inputs.dtype) for x in (learning_rate, momentum))
     least = "> 0" if positive else ">= 0"
     if not is_traced((eta, beta)) and not ((eta > 0 if positive else eta >= 0) and 0 <= beta < 1):
@@ -107,15 +117,16 @@ def modified_potential(
     position: PyTree,
 ) -> Float[Array, ""]:
     """U + (m / 2) |grad U|^2, and the minibatch term where there is a batch size."""
-    gradient = _gradient(normalisation, problem, position)
+    slope = gradient(normalisation, problem, position)
     value = normalisation.potential(problem, position, None)
-    value += inertia(settings) / 2 * _square(normalisation, position, gradient)
+    value += inertia(settings) / 2 * _square(normalisation, position, slope)
     if batch_size is None:
         return value
     samples = problem.inputs.shape[0]
     share = (samples - batch_size) / (batch_size * max(samples - 1, 1))
-    spread = _gradient_spread(normalisation, problem, position, gradient)
-    return value + settings["learning_rate"] / 4 * share * spread
+    spread = _gradient_spread(normalisation, problem, position, slope)
+    rate = settings["learning_rate"] / (1 - settings["momentum"])
+    return value + rate / 4 * share * spread
 
 
 def _field(
@@ -126,21 +137,20 @@ def _field(
     position: PyTree,
 ) -> PyTree:
     here = normalisation.retract(position)
-    modified = bind(modified_potential, normalisation, batch_size)
-    gradient = jax.grad(modified, argnums=2)(problem, settings, here)
-    return jax.tree.map(jnp.negative, normalisation.project(here, gradient))
+
+    def modified(moving: PyTree) -> Float[Array, ""]:
+        held = hold(normalisation.frozen, here, moving)
+        return modified_potential(normalisation, batch_size, problem, settings, held)
+
+    return jax.tree.map(jnp.negative, normalisation.project(here, jax.grad(modified)(here)))
 
 
-def _gradient(normalisation: Normalisation, problem: Problem, position: PyTree) -> PyTree:
-    return jax.grad(normalisation.potential, argnums=1)(problem, position, None)
-
-
-def _square(normalisation: Normalisation, position: PyTree, gradient: PyTree) -> Float[Array, ""]:
+def _square(normalisation: Normalisation, position: PyTree, slope: PyTree) -> Float[Array, ""]:
     """|grad|^2 in the metric of the coordinates: the gradient's product with its projection."""
     parts = jax.tree.map(
         lambda own, moved: jnp.sum(own * moved),
-        gradient,
-        normalisation.project(position, gradient),
+        slope,
+        normalisation.project(position, slope),
     )
     return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
@@ -151,7 +161,7 @@ def _gradient_spread(
     """The trace of Sigma: the mean over samples of |g_n - g|^2, one sample after another."""
 
     def distance(index: Array) -> Float[Array, ""]:
-        alone = _gradient(normalisation, take(problem, index[None]), position)
+        alone = gradient(normalisation, take(problem, index[None]), position)
         return _square(normalisation, position, jax.tree.map(jnp.subtract, alone, mean))
 
     return jnp.mean(jax.lax.map(distance, jnp.arange(problem.inputs.shape[0])))

@@ -58,7 +58,8 @@ def gradient_flow(
 
     Returns:
         A dynamics for `dynamics.simulate`, with statistics ``accepted``, ``rejected``,
-        ``at_floor``, ``evaluations`` and, with a floor, the last ``sharpness`` and ``floor``.
+        ``at_floor``, ``evaluations``, ``switches`` of activations and, with a floor, the last
+        ``sharpness`` and ``floor`` and the count of forced steps found ``unstable``.
 
     Raises:
         ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no

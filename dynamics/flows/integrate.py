@@ -8,10 +8,8 @@ which the solver stores for the next step survives.
 
 **Networks with kinks.** The flow of a ReLU network slides along activation boundaries, where the
 field jumps. Error control then takes steps as small as its tolerance although nothing is stiff. So
-the steps have a *floor*, min(floor, 0.5 / sharpness): a step at the floor is accepted whatever its
-estimated error. The tolerance rules the transient, the floor the plateau, and halving the floor in
-force halves the error. The cap by the sharpness (measured every 20 accepted steps, or 5 units of
-time) keeps forced steps stable. `dynamics.stated_error` measures what the floor costs.
+the steps have a *floor* (`dynamics.flows.step_floor`): a step at the floor is accepted whatever its
+estimated error. `dynamics.stated_error` measures what the floor costs.
 """
 
 from typing import Any, NamedTuple

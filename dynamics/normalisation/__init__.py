@@ -28,7 +28,8 @@ scale and rho is the top layer's norm; layers' own decay is taken out of what it
 others `sphere`, `scheduled`, `frozen_gain` and `top_free` hold there too. The rest assume that
 every layer scales the output, and are refused there (`fitting`).
 
-In every one of them layers can be ``frozen``, by their numbers from 0; they then stay as they are.
+In every one of them layers can be ``frozen``, by their numbers from 0, or from the top with -1.
+They then stay as they are, and derivatives of a run in them are right all the same.
 
 Source: [Dyn] (2)-(6); [M117] (46)-(53), (66)-(71), appendix H; [M112] (5), (12)-(15). Printed
 forms differ: [M117] (48)-(50) have wrong signs, (69) a spurious rho. [Dyn] 3.2 and [M117]
@@ -50,8 +51,8 @@ from .choices import (
     weight_norm,
 )
 from .fitting import fitting, samples_apart
-from .kind import Normalisation, field, prepare
-from .positions import Gained, Start, Timed, Tracked
+from .kind import Normalisation, field, gradient, prepare
+from .positions import Gained, Start, Timed, Tracked, hold
 
 __all__ = [
     "Gained",
@@ -65,6 +66,8 @@ __all__ = [
     "fitting",
     "free",
     "frozen_gain",
+    "gradient",
+    "hold",
     "lagrange",
     "layerwise",
     "linearised",

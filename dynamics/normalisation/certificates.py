@@ -93,10 +93,11 @@ def norms_of_units(
 
     Exact for any epsilon: the loss does not change with a unit's scale, so <w, d loss / dw> = 0.
     """
-    grown = jnp.exp(4 * problem.decay * time)
+    grown, layers = jnp.exp(4 * problem.decay * time), len(position.weights)
+    still = {number % layers for number in frozen}
     return jnp.concatenate(
         [
-            jnp.sum(layer**2, axis=0) * (grown if grows and number not in frozen else 1)
+            jnp.sum(layer**2, axis=0) * (grown if grows and number not in still else 1)
             for number, layer in enumerate(position.weights[:-1])
         ]
     )

@@ -3,6 +3,11 @@
 Equal arguments make equal normalisations, which share compiled code.
 """
 
+import operator
+from collections.abc import Sequence
+
+import jax
+
 from ...models.binding import bind
 from ...models.checks import refusal, unknown
 from ...models.polar import retract, to_layers
@@ -11,11 +16,23 @@ from .kind import Normalisation
 from .positions import Radius
 
 
-def sphere(frozen: tuple[int, ...] = (), radius: str = "moving") -> Normalisation:
+def layer_numbers(frozen: Sequence[int]) -> tuple[int, ...]:
+    """Layers by their numbers, from 0, or from the top with -1 for the top layer.
+
+    Raises:
+        ValueError: If they are no sequence of whole numbers.
+    """
+    try:
+        return tuple(sorted({operator.index(number) for number in frozen}))
+    except TypeError as error:
+        raise refusal("numbers of layers", frozen, "pass for example frozen=(0, 1)") from error
+
+
+def sphere(frozen: Sequence[int] = (), radius: str = "moving") -> Normalisation:
     """Rho and unit directions: the documents' model, with the exact multiplier.
 
     Args:
-        frozen: Layers that do not move.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
         radius: ``"moving"``, or ``"held"`` where rho stays what it is at the start and the
             directions alone descend to the least loss at that rho.
     """
@@ -26,16 +43,17 @@ def sphere(frozen: tuple[int, ...] = (), radius: str = "moving") -> Normalisatio
         "sphere" if moves else "sphere, held radius",
         positions.polar_of,
         positions.same,
-        bind(potentials.radial, frozen),
+        potentials.radial,
         positions.tangent if moves else positions.tangent_alone,
         retract,
         positions.bend_spheres,
         certificates.norms_of_directions if moves else certificates.rho_and_norms,
         coupled=None,
+        frozen=layer_numbers(frozen),
     )
 
 
-def scheduled(radius: Radius, frozen: tuple[int, ...] = ()) -> Normalisation:
+def scheduled(radius: Radius, frozen: Sequence[int] = ()) -> Normalisation:
     """A radius that time prescribes, and unit directions that follow. Source: [M112] 6.1.
 
     Time is part of the position and moves by itself: at unit speed in a flow; in a descent by the
@@ -48,33 +66,39 @@ def scheduled(radius: Radius, frozen: tuple[int, ...] = ()) -> Normalisation:
             ``def growing(time, initial_rho): return initial_rho + 0.1 * time``. It is static:
             define it once, since another function compiles anew, and close over no arrays. What
             is mapped over or differentiated comes by the start's rho.
-        frozen: Layers that do not move.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
     """
-    if not callable(radius):
-        raise refusal("a schedule of the radius", radius, "pass radius(time, initial_rho) -> rho")
+    try:
+        shape = jax.eval_shape(radius, 0.0, 1.0).shape
+    except (TypeError, AttributeError) as error:
+        remedy = "pass a function of JAX, radius(time, initial_rho) -> rho"
+        raise refusal("a schedule of the radius", radius, remedy) from error
+    if shape != ():
+        raise refusal("one radius at a time", f"shape {shape}", "return a scalar")
     return Normalisation(
         "scheduled radius",
         positions.timed_of,
         bind(positions.view_timed, radius),
-        bind(potentials.of_time, radius, frozen),
+        bind(potentials.of_time, radius),
         positions.tangent_in_time,
         positions.retract_timed,
         positions.bend_timed,
         certificates.punctuality,
         coupled=None,
+        frozen=layer_numbers(frozen),
     )
 
 
-def free(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+def free(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
     """Weights without normalisation, as any optimiser sees them.
 
     Args:
         decay: ``"layers"`` for lambda sum_k norm(W_k)^2, ``"product"`` for lambda rho^2.
-        frozen: Layers that do not move.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
     """
     grows = potentials.grows_by_layer(decay)
     name = "free" if grows else "free, product decay"
-    potential = bind(potentials.of_weights, decay, frozen)
+    potential = bind(potentials.of_weights, decay)
     return Normalisation(
         name,
         positions.weights_of,
@@ -84,25 +108,27 @@ def free(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
         positions.same,
         positions.bend_nothing,
         bind(certificates.balance, grows),
+        frozen=layer_numbers(frozen),
     )
 
 
-def layerwise(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+def layerwise(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
     """The motion of `free`, in coordinates (rho_k, V_k), where V_k is slowed by rho_k^2."""
     grows = potentials.grows_by_layer(decay)
     return Normalisation(
         "layerwise",
         positions.layer_polar_of,
         positions.same,
-        bind(potentials.of_layers, decay, frozen),
+        bind(potentials.of_layers, decay),
         positions.tangent_by_radius,
         positions.retract_layers,
         None,
         bind(certificates.balance_of_radii, grows),
+        frozen=layer_numbers(frozen),
     )
 
 
-def lagrange(frozen: tuple[int, ...] = ()) -> Normalisation:
+def lagrange(frozen: Sequence[int] = ()) -> Normalisation:
     """The literal Lagrange field: nu as if all norms were one, and no retraction.
 
     d norm(V_k)^2 / dt = 4 nu (1 - norm(V_k)^2), nu = rho mu - rho^2 M: attracting for rho < mu/M.
@@ -111,30 +137,32 @@ def lagrange(frozen: tuple[int, ...] = ()) -> Normalisation:
         "lagrange",
         positions.polar_of,
         positions.same,
-        bind(potentials.radial, frozen),
+        potentials.radial,
         positions.tangent,
         positions.same,
         None,
         certificates.ratios_of_excess,
+        frozen=layer_numbers(frozen),
     )
 
 
-def weight_norm(decay: str = "product", frozen: tuple[int, ...] = ()) -> Normalisation:
+def weight_norm(decay: str = "product", frozen: Sequence[int] = ()) -> Normalisation:
     """Weight norm with trained gains: W_k = g_k v_k / norm(v_k)."""
     potentials.grows_by_layer(decay)
     return Normalisation(
         "weight norm",
         positions.gained_of,
         positions.view_gained,
-        bind(potentials.of_gains, decay, frozen),
+        bind(potentials.of_gains, decay),
         positions.everything,
         positions.same,
         positions.bend_nothing,
         certificates.norms_of_vectors,
+        frozen=layer_numbers(frozen),
     )
 
 
-def frozen_gain(frozen: tuple[int, ...] = ()) -> Normalisation:
+def frozen_gain(frozen: Sequence[int] = ()) -> Normalisation:
     """Weight norm with gains frozen at one, and one trained rho on top: the experiments of [Dyn].
 
     The flow of `sphere` with the time of V_k slowed by norm(v_k)^2.
@@ -143,31 +171,33 @@ def frozen_gain(frozen: tuple[int, ...] = ()) -> Normalisation:
         "weight norm, frozen gain",
         positions.polar_of,
         retract,
-        bind(potentials.of_scaled_vectors, frozen),
+        potentials.of_scaled_vectors,
         positions.everything,
         positions.same,
         positions.bend_nothing,
         certificates.norms_of_directions,
         coupled=None,
+        frozen=layer_numbers(frozen),
     )
 
 
-def top_free(frozen: tuple[int, ...] = ()) -> Normalisation:
+def top_free(frozen: Sequence[int] = ()) -> Normalisation:
     """Unit hidden layers, and a top layer without normalisation. Source: [M117] (66)-(71)."""
     return Normalisation(
         "top layer free",
         positions.top_weights_of,
         to_layers,
-        bind(potentials.of_top, frozen),
+        potentials.of_top,
         positions.hidden_tangent,
         positions.retract_hidden,
         positions.bend_hidden,
         certificates.hidden_norms,
         coupled=None,
+        frozen=layer_numbers(frozen),
     )
 
 
-def linearised(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisation:
+def linearised(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
     """Weights of the network's first-order expansion around the start: the kernel regime.
 
     The start is the anchor, be it an initialisation or the end of another run. `dynamics.compare`
@@ -178,17 +208,18 @@ def linearised(decay: str = "layers", frozen: tuple[int, ...] = ()) -> Normalisa
         "linearised",
         positions.linearised_of,
         positions.same,
-        bind(potentials.of_linearised, decay, frozen),
+        bind(potentials.of_linearised, decay),
         positions.without_anchor,
         positions.same,
         positions.bend_nothing,
         certificates.anchor_norms,
         smooth=True,
+        frozen=layer_numbers(frozen),
     )
 
 
 def batch_norm(
-    decay: str = "layers", memory: float = 1.0, frozen: tuple[int, ...] = ()
+    decay: str = "layers", memory: float = 1.0, frozen: Sequence[int] = ()
 ) -> Normalisation:
     """Weights of a network with batch norm, as any optimiser sees them, and running statistics.
 
@@ -208,7 +239,7 @@ def batch_norm(
         decay: ``"layers"`` for lambda sum_k norm(W_k)^2, ``"top"`` for lambda norm(W_L)^2.
         memory: Time constant of the running statistics, in units of time; static, so another one
             compiles anew. A flow must resolve it, and a descent needs steps shorter than it.
-        frozen: Layers that do not move.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
 
     Raises:
         ValueError: If the decay is unknown or the memory not positive.
@@ -223,11 +254,12 @@ def batch_norm(
         "batch norm",
         positions.tracked_of,
         positions.view_tracked,
-        bind(potentials.of_tracked, decay, float(memory), frozen),
+        bind(potentials.of_tracked, decay, float(memory)),
         positions.everything,
         positions.same,
         positions.bend_nothing,
-        bind(certificates.norms_of_units, decay == "layers", frozen),
+        bind(certificates.norms_of_units, decay == "layers", layer_numbers(frozen)),
         coupled=True,
         averages=positions.averages_of_tracked,
+        frozen=layer_numbers(frozen),
     )

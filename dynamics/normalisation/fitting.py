@@ -7,8 +7,10 @@ does (`models.batch_norm`), so that those which multiply the layers' norms do no
 
 import dataclasses
 
+import jax
+
 from ...models.binding import bind
-from ...models.checks import refusal
+from ...models.checks import expect, refusal
 from ...models.problem import Problem
 from . import positions
 from .choices import sphere
@@ -21,10 +23,13 @@ def fitting(problem: Problem, normalisation: Normalisation | None) -> Normalisat
     On a network with batch norm, a start given as weights has the top layer's norm as its radius.
 
     Raises:
-        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled`.
+        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled`,
+            or a frozen layer does not exist.
     """
-    chosen = normalisation or sphere()
+    chosen = sphere() if normalisation is None else normalisation
+    expect(chosen, Normalisation, "a normalisation", "pass for example normalisation.free()")
     network = problem.network
+    chosen = dataclasses.replace(chosen, frozen=_layers_of(problem, chosen.frozen))
     if chosen.coupled is None:
         read = bind(positions.by_top_layer, chosen.prepare)
         return dataclasses.replace(chosen, prepare=read) if network.couples else chosen
@@ -41,6 +46,18 @@ def fitting(problem: Problem, normalisation: Normalisation | None) -> Normalisat
             "use batch_norm(), sphere(), scheduled(), frozen_gain() or top_free()",
         )
     return chosen
+
+
+def _layers_of(problem: Problem, frozen: tuple[int, ...]) -> tuple[int, ...]:
+    """Frozen layers by their numbers from 0."""
+    count = len(jax.eval_shape(problem.network.init, jax.random.key(0)))
+    if frozen and not -count <= min(frozen) <= max(frozen) < count:
+        raise refusal(
+            f"frozen layers from 0 to {count - 1} of {problem.network.name}, or -1 for the top",
+            frozen,
+            "change frozen",
+        )
+    return tuple(sorted({number % count for number in frozen}))
 
 
 def samples_apart(problem: Problem, purpose: str) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ...models.problem import Problem
 from ...models.views import View
-from .positions import Start
+from .positions import Start, hold
 from .potentials import SampleWeights
 
 
@@ -33,6 +33,7 @@ class Normalisation:
         averages: ``averages(position) -> labels``, the position or a prefix of it with True for
             running averages, which every optimiser moves by plain descent; None without any.
         smooth: Whether the flow's field is continuous even where the network has kinks.
+        frozen: Layers that do not move.
     """
 
     name: str
@@ -46,16 +47,32 @@ class Normalisation:
     coupled: bool | None = False
     averages: Callable[[PyTree], PyTree] | None = None
     smooth: bool = False
+    frozen: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return f"Normalisation({self.name})"
 
 
+def gradient(
+    normalisation: Normalisation,
+    problem: Problem,
+    position: PyTree,
+    sample_weights: SampleWeights = None,
+) -> PyTree:
+    """Of the potential, zero in frozen layers, before any projection."""
+
+    def potential(moving: PyTree) -> Float[Array, ""]:
+        held = hold(normalisation.frozen, position, moving)
+        return normalisation.potential(problem, held, sample_weights)
+
+    return jax.grad(potential)(position)
+
+
 def field(normalisation: Normalisation, problem: Problem, position: PyTree) -> PyTree:
     """Velocity of the flow, per unit of time; a displaced position moves like its retraction."""
     here = normalisation.retract(position)
-    gradient = jax.grad(normalisation.potential, argnums=1)(problem, here, None)
-    return jax.tree.map(jnp.negative, normalisation.project(here, gradient))
+    slope = gradient(normalisation, problem, here)
+    return jax.tree.map(jnp.negative, normalisation.project(here, slope))
 
 
 def prepare(

@@ -59,6 +59,35 @@ TIME_MASS = 2.0**60
 """How heavy a `Timed` position's time is: only the force of its own, as large, moves it."""
 
 
+OF_LAYERS = ("directions", "weights", "vectors", "radii", "gains")
+"""Parts of a position that have one entry per layer."""
+
+
+def hold(frozen: tuple[int, ...], here: PyTree, moving: PyTree) -> PyTree:
+    """A moving position with the frozen layers of another one, of which it is no function.
+
+    A derivative in ``moving`` does not see frozen layers; one in whatever ``here`` depends on does.
+    """
+    if not frozen:
+        return moving
+    if not hasattr(moving, "_fields"):
+        return _pick(frozen, here, moving)
+    parts = {
+        name: _pick(frozen, getattr(here, name), getattr(moving, name))
+        for name in OF_LAYERS
+        if name in moving._fields
+    }
+    return moving._replace(**parts)
+
+
+def _pick(frozen: tuple[int, ...], here: PyTree, moving: PyTree) -> PyTree:
+    """Layer by layer: of a tuple of layers, or of an array of their radii."""
+    if isinstance(moving, tuple):
+        pairs = enumerate(zip(here, moving, strict=True))
+        return tuple(own if number in frozen else new for number, (own, new) in pairs)
+    return jnp.where(jnp.isin(jnp.arange(len(moving)), jnp.asarray(frozen)), here, moving)
+
+
 def same(position: PyTree) -> PyTree:
     """The position itself."""
     return position

@@ -14,14 +14,6 @@ from .positions import TIME_MASS, Gained, Radius, Timed, Tracked, view_timed
 SampleWeights = Float[Array, "samples"] | None
 
 
-def _held(frozen: tuple[int, ...], layers: Weights) -> Weights:
-    """The layers, those that are frozen without a derivative."""
-    return tuple(
-        jax.lax.stop_gradient(layer) if number in frozen else layer
-        for number, layer in enumerate(layers)
-    )
-
-
 def grows_by_layer(decay: str) -> bool:
     """Whether the decay is each layer's own, so that differences of norms decay too."""
     if decay not in ("layers", "product"):
@@ -33,24 +25,20 @@ def _penalty(decay: str, squares: Float[Array, "layers"]) -> Float[Array, ""]:
     return jnp.sum(squares) if decay == "layers" else jnp.prod(squares)
 
 
-def radial(
-    frozen: tuple[int, ...], problem: Problem, polar: Polar, sample_weights: SampleWeights
-) -> Float[Array, ""]:
+def radial(problem: Problem, polar: Polar, sample_weights: SampleWeights) -> Float[Array, ""]:
     """Data loss, and decay of rho."""
-    held = Polar(polar.rho, _held(frozen, polar.directions))
-    return data_loss(problem, held, sample_weights) + problem.decay * polar.rho**2
+    return data_loss(problem, polar, sample_weights) + problem.decay * polar.rho**2
 
 
 def of_scaled_vectors(
-    frozen: tuple[int, ...], problem: Problem, polar: Polar, sample_weights: SampleWeights
+    problem: Problem, polar: Polar, sample_weights: SampleWeights
 ) -> Float[Array, ""]:
     """As `radial`, of the vectors' directions."""
-    return radial(frozen, problem, retract(polar), sample_weights)
+    return radial(problem, retract(polar), sample_weights)
 
 
 def of_time(
     radius: Radius,
-    frozen: tuple[int, ...],
     problem: Problem,
     position: Timed,
     sample_weights: SampleWeights,
@@ -62,88 +50,76 @@ def of_time(
     corrected flow follows a descent to second order here too.
     """
     passed = position.time - jax.lax.stop_gradient(position.time)
-    now = radial(frozen, problem, view_timed(radius, position), sample_weights)
+    now = radial(problem, view_timed(radius, position), sample_weights)
     return now - TIME_MASS * passed
 
 
 def of_weights(
     decay: str,
-    frozen: tuple[int, ...],
     problem: Problem,
     weights: Weights,
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss, and decay of weights."""
-    held = _held(frozen, weights)
-    penalty = _penalty(decay, layer_norms(held) ** 2)
-    return _data(problem, held, sample_weights) + problem.decay * penalty
+    penalty = _penalty(decay, layer_norms(weights) ** 2)
+    return _data(problem, weights, sample_weights) + problem.decay * penalty
 
 
 def of_layers(
     decay: str,
-    frozen: tuple[int, ...],
     problem: Problem,
     position: LayerPolar,
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss and decay, in radii and directions of layers."""
-    keep = jnp.asarray([number in frozen for number in range(len(position.directions))])
-    radii = jnp.where(keep, jax.lax.stop_gradient(position.radii), position.radii)
-    polar = Polar(jnp.prod(radii), _held(frozen, position.directions))
-    return data_loss(problem, polar, sample_weights) + problem.decay * _penalty(decay, radii**2)
+    polar = Polar(jnp.prod(position.radii), position.directions)
+    penalty = _penalty(decay, position.radii**2)
+    return data_loss(problem, polar, sample_weights) + problem.decay * penalty
 
 
 def of_gains(
     decay: str,
-    frozen: tuple[int, ...],
     problem: Problem,
     position: Gained,
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """As `of_layers`, of gains and the vectors' directions."""
     layers = LayerPolar(position.gains, normalise(position.vectors))
-    return of_layers(decay, frozen, problem, layers, sample_weights)
+    return of_layers(decay, problem, layers, sample_weights)
 
 
-def of_top(
-    frozen: tuple[int, ...], problem: Problem, weights: Weights, sample_weights: SampleWeights
-) -> Float[Array, ""]:
+def of_top(problem: Problem, weights: Weights, sample_weights: SampleWeights) -> Float[Array, ""]:
     """Data loss, and decay of the top layer; that of unit layers is constant."""
-    held = _held(frozen, weights)
-    return _data(problem, held, sample_weights) + problem.decay * jnp.sum(held[-1] ** 2)
+    return _data(problem, weights, sample_weights) + problem.decay * jnp.sum(weights[-1] ** 2)
 
 
 def of_linearised(
     decay: str,
-    frozen: tuple[int, ...],
     problem: Problem,
     position: Linearised,
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss of the expansion, and decay of the moving weights."""
-    held = Linearised(_held(frozen, position.weights), position.anchor)
-    penalty = _penalty(decay, layer_norms(held.weights) ** 2)
-    return data_loss(problem, held, sample_weights) + problem.decay * penalty
+    penalty = _penalty(decay, layer_norms(position.weights) ** 2)
+    return data_loss(problem, position, sample_weights) + problem.decay * penalty
 
 
 def of_tracked(
     decay: str,
     memory: float,
-    frozen: tuple[int, ...],
     problem: Problem,
     position: Tracked,
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss, decay, and a spring that draws running statistics to those of the batch."""
     assert problem.network.statistics is not None
-    held = _held(frozen, position.weights)
-    squares = layer_norms(held) ** 2
+    squares = layer_norms(position.weights) ** 2
     penalty = squares[-1] if decay == "top" else jnp.sum(squares)
     # Without its derivative: the statistics follow the weights and do not pull at them.
-    batch = jax.lax.stop_gradient(problem.network.statistics(held, problem.inputs))
+    batch = jax.lax.stop_gradient(problem.network.statistics(position.weights, problem.inputs))
     apart = jax.tree.map(lambda own, new: jnp.sum((own - new) ** 2), position.statistics, batch)
     spring = jnp.sum(jnp.stack(jax.tree.leaves(apart))) / (2 * memory)
-    return _data(problem, held, sample_weights) + problem.decay * penalty + spring
+    return _data(problem, position.weights, sample_weights) + problem.decay * penalty + spring
 
 
 def _data(problem: Problem, weights: Weights, sample_weights: SampleWeights) -> Float[Array, ""]:

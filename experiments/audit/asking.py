@@ -6,9 +6,12 @@ becomes *contested*, with its number. Asked of somebody's own run, a printed for
 there; then only a right form that fails is contested.
 """
 
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import jax
 import numpy as np
 
 from .statement import CONSTRUCTION, Measure, Statement, Verdict
@@ -44,8 +47,19 @@ def ask(
         subjects: Whom; constructions need none.
         own_run: Whether the subjects are somebody's run, where constructions are not asked and
             printed forms need not fail.
+
+    Returns:
+        Answers in the order of the statements, which are asked by several threads: most of the time
+        goes into compiling, which they do side by side.
     """
-    return [_answer(statement, subjects, own_run) for statement in statements]
+    precise = bool(jax.config.jax_enable_x64)
+
+    def one(statement: Statement) -> Answer:
+        with jax.enable_x64(precise):  # each thread has a setting of its own
+            return _answer(statement, subjects, own_run)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(one, statements))
 
 
 def _answer(statement: Statement, subjects: Sequence[Subject], own_run: bool) -> Answer:

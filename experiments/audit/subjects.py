@@ -63,14 +63,18 @@ def own_subject(
     return Subject(name, properties_of(problem) | known, problem, view)
 
 
+SCALAR, CLASSES = (5, 16, 8, 1), (6, 12, 9, 3)
+"""Widths that most subjects share, since every new shape compiles anew."""
+
+
 def _anywhere() -> list[Subject]:
     """Random points of random problems, where identities must hold."""
     cases = [
-        ("random ReLU network", models.mlp((5, 16, 8, 1)), "signs", 0.03),
-        ("random ReLU network, no decay", models.mlp((5, 16, 1)), "signs", 0.0),
-        ("random linear network", models.deep_linear((5, 6, 4, 1)), "signs", 0.05),
-        ("random ReLU network, 3 classes", models.mlp((6, 12, 9, 3)), "centred", 0.02),
-        ("random ReLU network, 3 classes, one-hot", models.mlp((6, 12, 9, 3)), "one_hot", 0.02),
+        ("random ReLU network", models.mlp(SCALAR), "signs", 0.03),
+        ("random ReLU network, no decay", models.mlp(SCALAR), "signs", 0.0),
+        ("random linear network", models.deep_linear(SCALAR), "signs", 0.05),
+        ("random ReLU network, 3 classes", models.mlp(CLASSES), "centred", 0.02),
+        ("random ReLU network, 3 classes, one-hot", models.mlp(CLASSES), "one_hot", 0.02),
     ]
     return [
         _subject(name, network, encoding, decay, seed)
@@ -94,9 +98,9 @@ def _subject(
 
 def _at_rest() -> list[Subject]:
     """Where flows end: a deep linear network's ridge point, and ReLU networks on their kinks."""
-    linear = _subject("", models.deep_linear((4, 5, 3, 1)), "signs", 0.05, seed=7)
+    linear = _subject("", models.deep_linear(SCALAR), "signs", 0.05, seed=7)
     relu = _subject("", models.mlp((20, 32, 1)), "signs", 0.01, seed=8, samples=16)
-    several = _subject("", models.deep_linear((6, 8, 6, 3)), "centred", 0.02, seed=9, samples=15)
+    several = _subject("", models.deep_linear(CLASSES), "centred", 0.02, seed=9)
     return [
         _rested("linear network at rest", linear, 400.0, {"rest", "smooth_rest"}),
         _rested("ReLU network at rest", relu, 600.0, {"rest"}),

@@ -2,16 +2,19 @@
 
 The plain flow is off by the first order of the rate; the modified-loss flow and the second-order
 equation, from its slow manifold, by the second; the second-order equation from rest by the first
-again, since it starts half a step late. On a ReLU network kinks take the order away.
+again, since it starts half a step late. As a control, the modified loss with the wrong sign of its
+correction is of the first order. On a ReLU network kinks take the order away.
 
-Source: [M117] section 5; the slopes that smooth networks must show are 1, 2, 2 and 1.
+Source: [M117] section 5; the slopes that smooth networks must show are 1, 2, 2, 1 and 1.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
@@ -21,10 +24,22 @@ from ... import dynamics, models
 from ...dynamics.flows.build import Integration
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
-from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, house_style
+from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, house_style
 
-COLOURS = {"flow": BLUE, "modified loss": GREEN, "second order": ORANGE, "from rest": PURPLE}
-MARKS = {"flow": "o", "modified loss": "s", "second order": "D", "from rest": "^"}
+COLOURS = {
+    "flow": BLUE,
+    "modified loss": GREEN,
+    "second order": ORANGE,
+    "from rest": PURPLE,
+    "wrong sign": RED,
+}
+MARKS = {
+    "flow": "o",
+    "modified loss": "s",
+    "second order": "D",
+    "from rest": "^",
+    "wrong sign": "x",
+}
 KINDS = ("linear", "smooth", "relu")
 
 
@@ -147,15 +162,17 @@ def _measured(config: OrderConfig, name: str) -> xr.Dataset:
             problem, rate, momentum=beta, initial_velocity=velocity, **tight
         )
 
+    def modified(rate: float) -> dynamics.Dynamics:
+        return dynamics.corrected_flow(problem, rate, momentum=beta, **tight)
+
     found = dynamics.orders(
         lambda rate: dynamics.gradient_descent(problem, rate, momentum=beta, warm=beta > 0),
         {
             "flow": lambda _: dynamics.gradient_flow(problem, **tight),
-            "modified loss": lambda rate: dynamics.corrected_flow(
-                problem, rate, momentum=beta, **tight
-            ),
+            "modified loss": modified,
             "second order": second("slower"),
             "from rest": second("rest"),
+            "wrong sign": lambda rate: _wrong_sign(modified(rate)),
         },
         start,
         learning_rates=[config.largest_rate * 2.0**-k for k in range(config.rates)],
@@ -171,6 +188,13 @@ def _measured(config: OrderConfig, name: str) -> xr.Dataset:
         },
         {"rate": orders[0].learning_rates},
         {"flows": list(found)},
+    )
+
+
+def _wrong_sign(flow: dynamics.Dynamics) -> dynamics.Dynamics:
+    """A corrected flow with its correction turned round, which no constructor would make."""
+    return eqx.tree_at(
+        lambda f: f.parameters.settings["learning_rate"], flow, replace_fn=jnp.negative
     )
 
 

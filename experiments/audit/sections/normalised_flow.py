@@ -75,7 +75,8 @@ def flow_with_doubled_factor(problem: models.Problem, view: models.View) -> Arra
 def flow_of_rho(problem: models.Problem, view: models.View) -> Array:
     """Rho' = 2 (mu - rho (M + lambda))."""
     at = parts(problem, view)
-    return relative(_field(problem, view).rho, 2 * (at.mu - at.rho * (at.moment + at.decay)))
+    right = 2 * (at.mu - at.rho * (at.moment + at.decay))
+    return relative(_field(problem, view).rho, right, at.mu)
 
 
 def _by_moments(at: Parts, factor: float) -> tuple[Array, ...]:
