@@ -246,6 +246,7 @@ def run_smoothed(width):
     return run(models.smoothed_relu(width), times, rtol=1e-8, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_smoothed_flow_dissipates_until_its_field_is_zero():
     times, seen = run_smoothed(0.1)
     assert seen["speed"][-1] <= 1e-7 * seen["speed"][0]

@@ -31,6 +31,7 @@ def curvature(ours, rest):
     return float(np.max(-np.linalg.eigvals(whole).real))
 
 
+@pytest.mark.slow
 def test_the_steepest_curvature_is_that_of_the_dense_jacobian(ours, rest, curvature):
     found = dynamics.alternation(ours, rest, [0.1], steps=5)
     np.testing.assert_allclose(found.curvature, curvature, rtol=1e-6)

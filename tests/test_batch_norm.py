@@ -260,6 +260,7 @@ def test_running_statistics_are_exponential_averages_whatever_the_optimiser(
 # The flow.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("decay", "frozen"), [("layers", (0,)), ("top", ())])
 def test_the_certificate_stays_constant_along_the_flow(decay, frozen):
     problem, duration = references.problem(SMOOTH), 2.0

@@ -107,6 +107,7 @@ def final_rho(made, **numbers):
     return end.final.position.rho
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [
@@ -124,6 +125,7 @@ def test_the_derivative_by_decay_is_a_difference_of_runs(made):
     assert derivative == pytest.approx(central(rho, 0.05, 1e-4), rel=DERIVATIVE)
 
 
+@pytest.mark.slow
 def test_the_derivative_by_learning_rate_is_at_a_fixed_number_of_steps():
     made = dynamics.gradient_descent(problem(), 0.1)
 

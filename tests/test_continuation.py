@@ -75,6 +75,7 @@ def test_the_coastline_of_a_linear_network_is_least_squares_at_that_norm(network
     assert np.all(found.outcomes == dynamics.Outcome.CONVERGED)
 
 
+@pytest.mark.slow
 def test_the_coastline_and_the_decay_meet_in_the_equilibrium(branch):
     """min over rho of L*(rho) + lambda rho^2 is the loss at rest, and attained at its rho."""
     problem = ref.problem(SMOOTHED)
@@ -88,6 +89,7 @@ def test_the_coastline_and_the_decay_meet_in_the_equilibrium(branch):
         assert np.all(total >= branch.loss[number] * (1 - ROUND_OFF))
 
 
+@pytest.mark.slow
 def test_the_coastline_falls_until_it_interpolates_and_starts_do_not_rise_above_it():
     problem = ref.problem(SMOOTHED, samples=6)
     starts = [ref.start(SMOOTHED, seed=seed) for seed in (0, 1, 2)]

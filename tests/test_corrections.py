@@ -203,12 +203,14 @@ def test_the_minibatch_term_follows_the_mean_over_shuffles_with_momentum_too(rat
     assert with_term < (0.15 * without if momentum else 4 * chance)
 
 
+@pytest.mark.slow
 def test_corrected_flow_at_rate_zero_is_the_flow(problem, start):
     plain = dynamics.simulate(dynamics.gradient_flow(problem, **TIGHT), start, times=TIMES)
     zero = dynamics.simulate(dynamics.corrected_flow(problem, 0.0, **TIGHT), start, times=TIMES)
     np.testing.assert_allclose(zero["rho"], plain["rho"], rtol=ROUND_OFF)
 
 
+@pytest.mark.slow
 def test_derivatives_through_a_corrected_flow_agree_with_differences(problem, start):
     """d rho(T) / d lambda and d rho(T) / d eta, forward mode against central differences."""
 

@@ -145,6 +145,7 @@ def test_lanczos_says_when_it_has_not_converged():
     assert np.min(np.abs(few["values"][0] - exact)) <= few["residuals"][0]
 
 
+@pytest.mark.slow
 def test_residuals_bound_the_error_of_a_known_spectrum():
     spectrum = jnp.arange(1.0, 201.0) ** 2
     begin = jnp.ones(200)
@@ -172,6 +173,7 @@ def test_a_basis_that_closes_early_is_exact_and_says_what_is_missing(scale):
     assert nothing["converged"].tolist() == [True, False]
 
 
+@pytest.mark.slow
 def test_sharpness_beside_the_step_is_its_product():
     found = curvature.sharpness(0.1, 80)(OURS, HERE)
     assert found["sharpness"] == pytest.approx(np.linalg.eigvalsh(HESSIAN)[-1], abs=DENSE)

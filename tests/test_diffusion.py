@@ -79,6 +79,7 @@ def diffusion_of(problem):
     return made, step, RATE * share / (BATCH * step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [sgd_of, diffusion_of])
 def test_rho_with_directions_held_has_its_stationary_mean_and_variance(make, problem, start):
     made, step, noise = make(problem)

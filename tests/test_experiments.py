@@ -67,6 +67,7 @@ def test_flow_and_sgd_are_stored_on_one_time_axis(record):
     assert np.all(flow.stated_error_rho >= 0)
 
 
+@pytest.mark.slow
 def test_orders_of_a_linear_network_are_first_second_second_first_first(tmp_path):
     """The tiny preset's two rates: a slope each, within the band of one halving."""
     ran = experiments.run(experiments.preset("order", "tiny"), tmp_path / "order")

@@ -160,7 +160,7 @@ def test_a_stored_point_keeps_the_order_of_more_than_ten_layers():
     network = models.mlp((5,) * 12 + (1,))
     problem = models.Problem(network, INPUTS, models.encode(np.arange(7) % 2, "signs"))
     start = models.to_polar(network.init(jax.random.key(0)))
-    run = dynamics.simulate(dynamics.gradient_flow(problem), start, times=[0.0])
+    run = dynamics.simulate(dynamics.gradient_descent(problem, 0.1), start, times=[0.0])
     kept = point(labelled(run, final=start))
     for found, layer in zip(kept.directions, start.directions, strict=True):
         np.testing.assert_allclose(found, layer, rtol=1e-14)

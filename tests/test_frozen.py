@@ -31,7 +31,16 @@ DYNAMICS = {
 LAYERS = 3
 
 
-@pytest.mark.parametrize("make", DYNAMICS.values(), ids=DYNAMICS)
+MADE = pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, id=name, marks=[pytest.mark.slow] if name == "corrected" else [])
+        for name, make in DYNAMICS.items()
+    ],
+)
+
+
+@MADE
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_frozen_layer_stays_and_the_others_move(kind, make):
     problem, start = ref.problem(), ref.start()
@@ -48,7 +57,7 @@ def test_a_frozen_layer_stays_and_the_others_move(kind, make):
     assert min(moved[0], moved[2]) > 1e-3
 
 
-@pytest.mark.parametrize("make", DYNAMICS.values(), ids=DYNAMICS)
+@MADE
 @pytest.mark.parametrize("kind", [kinds.sphere, kinds.free], ids=["sphere", "free"])
 def test_derivatives_in_a_frozen_layers_start_agree_with_differences(kind, make):
     problem, start = ref.problem(), ref.start()
@@ -56,6 +65,7 @@ def test_derivatives_in_a_frozen_layers_start_agree_with_differences(kind, make)
     chosen = make(problem, kind(frozen=(1,)))
     push = jnp.linspace(-1, 1, weights[1].size).reshape(weights[1].shape)
 
+    @jax.jit
     def rho_after(size):
         pushed = (weights[0], weights[1] + size * push, weights[2])
         return dynamics.endpoint(chosen, pushed, steps=20).rho

@@ -161,6 +161,7 @@ def test_three_layers_end_in_the_ridge_solution_from_anywhere():
         assert end.final.position.rho == pytest.approx(np.linalg.norm(solution), rel=RIDGE)
 
 
+@pytest.mark.slow
 def test_without_decay_underdetermined_starts_end_apart():
     """Three samples of four features: every end interpolates, each keeps its own null part."""
     ours = problem(decay=0.0, samples=3)

@@ -37,6 +37,7 @@ def test_separable_data_have_the_margin_of_least_norm_interpolation():
     assert float(found.sigma) < 1e-4 * float(found.mu)
 
 
+@pytest.mark.slow
 def test_no_flow_of_a_relu_network_ends_above_what_is_found():
     problem = ref.problem(ref.RELU, decay=0.01)
     found = largest_margin(problem, KEY, starts=6)

@@ -133,6 +133,7 @@ def test_the_flow_lowers_its_potential_at_the_rate_of_its_velocity(name, problem
     np.testing.assert_allclose(rate, -total, rtol=ROUND_OFF)
 
 
+@pytest.mark.slow
 def test_layerwise_is_the_motion_of_free_weights(problem, weights):
     times = np.linspace(0, DURATION, 5)
     look = dynamics.observe("rho", "margins")

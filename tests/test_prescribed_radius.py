@@ -204,6 +204,7 @@ def test_sgd_moves_the_directions_alone(circle):
     assert ref.difference(ran.final.position.directions, start.directions) > 1e-2
 
 
+@pytest.mark.slow
 def test_members_of_an_ensemble_have_schedules_of_their_own_by_their_radii(circle):
     starts = [at_angle(0.3, 0.5), at_angle(0.3, 1.5)]
     flow = flow_of(circle, SCHEDULED)

@@ -108,6 +108,7 @@ def test_every_pair_predicts_a_chain_of_rank_one():
     assert np.max(spectra.pair_residual(0, 1)(problem(RELU), start(RELU))) > 0.1
 
 
+@pytest.mark.slow
 def test_where_every_output_is_met_all_but_n_directions_are_flat():
     rng = np.random.default_rng(2)
     inputs = rng.standard_normal((5, 8))

@@ -82,6 +82,7 @@ def test_error_control_keeps_its_tolerance(problem, start, exact):
     np.testing.assert_allclose(ours, exact(times), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_they_slide_along_a_kink_with_far_less_bias_than_dopri5():
     """x' = a - sign(x) slides at 0, so z' = x^2 should stay: its drift is the method's bias."""
 

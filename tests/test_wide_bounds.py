@@ -231,6 +231,7 @@ def test_an_ensemble_of_views_gives_each_its_own():
 # Descent.
 
 
+@pytest.mark.slow
 def test_the_slope_and_its_floor_are_those_of_numpy():
     problem, weights = drawn(LEAKY)
     layers = [np.asarray(w).T for w in weights]

@@ -6,14 +6,19 @@ becomes *contested*, with its number. Asked of somebody's own run, a printed for
 there; then only a right form that fails is contested.
 """
 
+import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ... import models
 from .statement import CONSTRUCTION, Measure, Statement, Verdict
 from .subjects import Subject
 
@@ -37,34 +42,85 @@ class Answer:
     subject: str
 
 
+_Residuals = dict[tuple[Measure, str], float | None]
+"""By measure, and by the name of the subject that it was asked of."""
+
+
 def ask(
     statements: Iterable[Statement], subjects: Sequence[Subject], *, own_run: bool = False
 ) -> list[Answer]:
     """Asks statements of subjects.
+
+    All measures of subjects that are built alike are one compiled program, which takes a fraction
+    of the time that they take one by one; constructions are asked meanwhile, by another thread.
 
     Args:
         statements: What to ask.
         subjects: Whom; constructions need none.
         own_run: Whether the subjects are somebody's run, where constructions are not asked and
             printed forms need not fail.
-
-    Returns:
-        Answers in the order of the statements, which are asked by several threads: most of the time
-        goes into compiling, which they do side by side.
     """
-    precise = bool(jax.config.jax_enable_x64)
+    asked = list(statements)
+    precise = jnp.zeros(()).dtype == jnp.float64
 
-    def one(statement: Statement) -> Answer:
+    def done(task: Callable[[], _Residuals]) -> _Residuals:
         with jax.enable_x64(precise):  # each thread has a setting of its own
-            return _answer(statement, subjects, own_run)
+            return task()
 
+    built = [] if own_run else [entry for entry in asked if entry.asked_of == (CONSTRUCTION,)]
+    tasks = [functools.partial(_of_constructions, built)]
+    tasks += [functools.partial(_of_subjects, asked, alike) for alike in _alike(subjects)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(one, statements))
+        residuals = dict(ChainMap(*threads.map(done, tasks)))
+    return [_answer(entry, subjects, residuals, own_run) for entry in asked]
 
 
-def _answer(statement: Statement, subjects: Sequence[Subject], own_run: bool) -> Answer:
-    corrected, where = _worst(statement, statement.corrected, subjects, own_run)
-    printed, place = _worst(statement, statement.printed, subjects, own_run)
+def _forms(statements: Iterable[Statement]) -> list[Measure]:
+    """Both forms of statements, each measure once."""
+    forms = (form for entry in statements for form in (entry.corrected, entry.printed))
+    return list(dict.fromkeys(form for form in forms if form is not None))
+
+
+def _alike(subjects: Sequence[Subject]) -> list[list[Subject]]:
+    """Subjects in groups that share compiled programs: one network, one encoding, one shape."""
+    groups: dict[Any, list[Subject]] = {}
+    for subject in subjects:
+        tree = (subject.problem, subject.view)
+        shapes = tuple(jnp.shape(leaf) for leaf in jax.tree.leaves(tree))
+        encoding = models.encoding_of(subject.problem.targets)
+        groups.setdefault((jax.tree.structure(tree), shapes, encoding), []).append(subject)
+    return list(groups.values())
+
+
+def _of_subjects(statements: Sequence[Statement], subjects: Sequence[Subject]) -> _Residuals:
+    measures = _forms(
+        entry for entry in statements if any(_fits(entry, subject) for subject in subjects)
+    )
+
+    @jax.jit
+    def measured(problem: models.Problem, view: models.View) -> list[Any]:
+        return [measure(problem, view) for measure in measures]
+
+    return {
+        (measure, subject.name): _number(residual)
+        for subject in subjects
+        for measure, residual in zip(measures, measured(subject.problem, subject.view), strict=True)
+    }
+
+
+def _of_constructions(statements: Sequence[Statement]) -> _Residuals:
+    return {(measure, CONSTRUCTION): _number(measure()) for measure in _forms(statements)}
+
+
+def _fits(statement: Statement, subject: Subject) -> bool:
+    return set(statement.asked_of) <= subject.properties
+
+
+def _answer(
+    statement: Statement, subjects: Sequence[Subject], residuals: _Residuals, own_run: bool
+) -> Answer:
+    corrected, where = _worst(statement, statement.corrected, subjects, residuals)
+    printed, place = _worst(statement, statement.printed, subjects, residuals)
     verdict = _verdict(statement, printed, corrected)
     if not own_run and verdict not in (statement.expected, Verdict.NOT_APPLICABLE):
         verdict = Verdict.CONTESTED
@@ -72,18 +128,19 @@ def _answer(statement: Statement, subjects: Sequence[Subject], own_run: bool) ->
 
 
 def _worst(
-    statement: Statement, measure: Measure | None, subjects: Sequence[Subject], own_run: bool
+    statement: Statement,
+    measure: Measure | None,
+    subjects: Sequence[Subject],
+    residuals: _Residuals,
 ) -> tuple[float | None, str]:
     """The largest residual and where; NaN, which no tolerance admits, counts as the largest."""
     if measure is None:
         return None, ""
-    if statement.asked_of == (CONSTRUCTION,):
-        return (None, "") if own_run else (_number(measure()), CONSTRUCTION)
+    places = [subject.name for subject in subjects if _fits(statement, subject)] or [CONSTRUCTION]
     found = [
-        (residual, subject.name)
-        for subject in subjects
-        if set(statement.asked_of) <= subject.properties
-        and (residual := _number(measure(subject.problem, subject.view))) is not None
+        (residual, place)
+        for place in places
+        if (residual := residuals.get((measure, place))) is not None
     ]
     return max(found, key=lambda pair: np.inf if np.isnan(pair[0]) else pair[0], default=(None, ""))
 

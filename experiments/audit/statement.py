@@ -7,7 +7,7 @@ and of the corrected form; the first must fail somewhere, the second hold everyw
 
 A measure of a *point* is called with a problem and a view; one of a *construction* with nothing: it
 builds the example that it needs. It returns None where the statement says nothing (a one-hot
-statement of a problem with targets +-1).
+statement of a problem with targets +-1). Measures of a point are compiled.
 """
 
 import enum

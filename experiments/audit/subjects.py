@@ -4,7 +4,7 @@ Properties of a subject say what may be asked of it:
 
 - ``signs``, ``centred``, ``one_hot``: how its targets are encoded;
 - ``linear``, ``relu``: its network;
-- ``decay``: lambda is positive;
+- ``decay``, ``no decay``: lambda is positive, or zero;
 - ``rest``: the flow has come to rest there;
 - ``smooth_rest``: it rests where the field vanishes, not on kinks;
 - ``own``: it was brought by a user.
@@ -34,7 +34,7 @@ def properties_of(problem: models.Problem) -> frozenset[str]:
     """What can be read off a problem."""
     encoding = models.encoding_of(problem.targets) or "other"
     kind = "relu" if problem.network.kinks else "linear"
-    return frozenset({encoding, kind} | ({"decay"} if float(problem.decay) > 0 else set()))
+    return frozenset({encoding, kind, "decay" if float(problem.decay) > 0 else "no decay"})
 
 
 @functools.cache

@@ -1,11 +1,6 @@
-"""Statements of section 6, the update of descent on batches.
+"""Statements of section 6, the update of descent on batches."""
 
-Measures are compiled together: one by one they take several times as long.
-"""
-
-import functools
 import itertools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -169,70 +164,40 @@ def single_sample_directions_summed(problem: models.Problem, view: models.View) 
     return _single_directions(problem, view, jnp.sum(at.residuals * at.margins))
 
 
-MEASURES = (
-    update,
-    update_of_rho_as_printed,
-    update_of_directions_as_printed,
-    norms_after_a_step,
-    free_update,
-    free_update_as_printed,
-    sampled_loss,
-    sampled_loss_as_printed,
-    single_sample_rho,
-    single_sample_directions,
-    single_sample_directions_summed,
-)
-
-
-@jax.jit
-def _answers(problem: models.Problem, view: models.View) -> dict[str, Array]:
-    """All residuals at one point; compiled once, since they share most of what they are made of."""
-    return {measure.__name__: measure(problem, view) for measure in MEASURES}
-
-
-def _answer(name: str, problem: models.Problem, view: models.View) -> Array:
-    return _answers(problem, view)[name]
-
-
-def shared(measure: Callable[..., Array]) -> Callable[..., Array]:
-    """The measure, by way of all of them."""
-    return functools.partial(_answer, measure.__name__)
-
-
 SIGNS = ("signs",)
 STATEMENTS = (
     Statement(
         "6.1", "[Dyn] (46), first", "rho <- rho + (2 eta/B) sum l_n fbar_n - 2 eta lambda rho",
-        shared(update), shared(update_of_rho_as_printed), asked_of=SIGNS,
+        update, update_of_rho_as_printed, asked_of=SIGNS,
         note="print ascends the data's loss",
     ),
     Statement(
         "6.1", "[Dyn] (46), second",
         "V_k <- V_k + (2 eta rho/B) sum l_n d_k fbar_n - 2 eta nu V_k",
-        shared(update), shared(update_of_directions_as_printed), asked_of=SIGNS,
+        update, update_of_directions_as_printed, asked_of=SIGNS,
         note="print has the other sign, and no eta",
     ),
     Statement(
         "6.1", "[Dyn] (46)", "after a step |V_k|^2 = 1 + eta^2 |V_k'|^2",
-        shared(norms_after_a_step), asked_of=SIGNS,
+        norms_after_a_step, asked_of=SIGNS,
     ),
     Statement(
         "6.1", "[M117] (39)", "W_k' = (2/N) sum (1 - gbar_n) d gbar_n/dW_k - 2 lambda W_k",
-        shared(free_update), shared(free_update_as_printed), asked_of=SIGNS,
+        free_update, free_update_as_printed, asked_of=SIGNS,
         note="print: sign and factor of the data's term",
     ),
     Statement(
         "6.1", "[M117] (40)", "the sampled loss is (1/N) sum v_n l_n^2, E v_n = 1",
-        shared(sampled_loss), shared(sampled_loss_as_printed), asked_of=SIGNS,
+        sampled_loss, sampled_loss_as_printed, asked_of=SIGNS,
         note="print has l_n for l_n^2",
     ),
     Statement(
         "6.1", "[M117] (44)", "batches of one: rho' = 2 l_i fbar_i - 2 lambda rho",
-        shared(single_sample_rho), asked_of=SIGNS,
+        single_sample_rho, asked_of=SIGNS,
     ),
     Statement(
         "6.1", "[M117] (45)", "batches of one: V_k' = 2 rho l_i (d_k fbar_i - V_k fbar_i)",
-        shared(single_sample_directions), shared(single_sample_directions_summed), asked_of=SIGNS,
+        single_sample_directions, single_sample_directions_summed, asked_of=SIGNS,
         note="print sums the second term over n",
     ),
 )  # fmt: skip

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -20,12 +19,8 @@ CLASSES = (2, 3, 10)
 
 def total_is_within_and_between(problem: models.Problem, view: models.View) -> Array:
     """Sigma_T = Sigma_W + Sigma_B."""
-    total, within, between = jax.jit(
-        lambda *at: (
-            class_moments.total(*at), class_moments.within(*at), class_moments.between(*at)
-        )
-    )(problem, view)  # fmt: skip
-    return relative(np.asarray(total), np.asarray(within) + np.asarray(between))
+    parts = class_moments.within(problem, view) + class_moments.between(problem, view)
+    return relative(class_moments.total(problem, view), parts)
 
 
 def at_rest() -> float:

@@ -42,31 +42,26 @@ def _expected_square(problem: models.Problem, view: models.View, size: int) -> t
     return jnp.mean(squares), noise.batch_gradient(size)(few, view)
 
 
-@jax.jit
 def expected_batch_gradient(problem: models.Problem, view: models.View) -> Array:
     """E |g_B|^2 = |g|^2 + tr Sigma / B (N - B)/(N - 1), over all batches of 2 out of 6."""
     return relative(*_expected_square(problem, view, 2))
 
 
-@jax.jit
 def noise_remains(problem: models.Problem, view: models.View) -> Array:
     """With decay the gradients of single samples scatter at rest: how far below 1e-6."""
     return excess(1e-6, noise.gradient_noise(few_of(problem, 64), view)["trace_directions"])
 
 
-@jax.jit
 def every_batch_at_rest(problem: models.Problem, view: models.View) -> Array:
     """Where the flow rests, every sample is at rest: the largest |dU_n/dV_k|."""
     return jnp.max(noise.stationarity(few_of(problem, 64), view)["directions"])
 
 
-@jax.jit
 def noise_bound(problem: models.Problem, view: models.View) -> Array:
     """(53): |V_k'| on a batch <= (2 rho/B) sum |l_n| |d_k fbar_n - V_k fbar_n|."""
     return excess(*_both_sides(problem, view))
 
 
-@jax.jit
 def noise_equality(problem: models.Problem, view: models.View) -> Array:
     """(53) as an equality."""
     return relative(*_both_sides(problem, view))
@@ -80,7 +75,6 @@ def _both_sides(problem: models.Problem, view: models.View) -> tuple[Array, Arra
     return speeds, sizes
 
 
-@jax.jit
 def rank_of_batch_gradients(problem: models.Problem, view: models.View) -> Array:
     """The gradient of a batch of B has rank at most B times the number of outputs."""
     outputs = problem.targets.size // len(problem.targets)
@@ -91,7 +85,6 @@ def rank_of_batch_gradients(problem: models.Problem, view: models.View) -> Array
     return jnp.max(jnp.stack(over))
 
 
-@jax.jit
 def rank_one_samples(problem: models.Problem, view: models.View) -> Array:
     """s_2 / s_1 of d f / dW_k at one sample, for each layer and output."""
     worst = []
