@@ -20,6 +20,13 @@ def nothing(problem, view):
     return 0.0
 
 
+def point(name, rho):
+    """A subject that has its name as a property."""
+    problem = models.Problem(models.deep_linear((2, 1)), jnp.eye(2), jnp.asarray([1.0, -1.0]))
+    view = models.Polar(jnp.asarray(rho), (jnp.asarray([[1.0], [0.0]]),))
+    return Subject(name, frozenset({name}), problem, view)
+
+
 def answer(statement, subjects=(), own_run=False):
     return audit.ask([statement], subjects, own_run=own_run)[0].verdict
 
@@ -52,15 +59,15 @@ def test_a_vacuous_statement_is_one_whose_premises_never_hold():
 
 
 def test_on_ones_own_run_a_printed_form_may_hold_and_constructions_are_not_asked():
-    subject = Subject("mine", frozenset({"own"}), None, None)
+    subject = point("mine", 1.0)
     lucky = Statement("0.0", "here", "a test", nothing, nothing)
     assert answer(lucky, [subject], own_run=True) is Verdict.HOLDS
     assert answer(statement(corrected=0.0), [subject], own_run=True) is Verdict.NOT_APPLICABLE
 
 
 def test_the_worst_subject_decides_and_only_those_that_fit_are_asked():
-    subjects = [Subject(name, frozenset({name}), None, name) for name in ("a", "b")]
-    asked = Statement("0.0", "here", "a test", lambda _, view: float(view == "b"))
+    subjects = [point("a", 0.0), point("b", 1.0)]
+    asked = Statement("0.0", "here", "a test", lambda _, view: view.rho)
     found = audit.ask([asked], subjects)[0]
     assert (found.verdict, found.subject) == (Verdict.CONTESTED, "b")
     only = Statement("0.0", "here", "a test", asked.corrected, asked_of=("a",))
