@@ -24,7 +24,7 @@ from rhoflow.experiments.data import DataConfig, load
 STEPS, LOOKS, RATE = 20_000, 200, 0.02
 PLAIN = ("rho", "margins")
 COLLAPSE = ("nc1_traces", "nc1_ratio", "nc2_norms", "nc2_angles", "nc3_duality", "nc4")
-RANKS = ("numerical_rank", "stable_rank", "entropy_rank")
+RANKS = ("ranks",)
 
 
 def main():

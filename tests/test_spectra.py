@@ -127,6 +127,14 @@ def test_where_every_output_is_met_all_but_n_directions_are_flat():
     assert int(off["near_zero"]) < 81 - 5
 
 
+def test_all_ranks_from_one_decomposition_are_those_one_by_one():
+    ours, view = problem(DEEP_RELU), start(DEEP_RELU)
+    found = spectra.ranks()(ours, view)
+    alone = dynamics.observe("numerical_rank", "stable_rank", "entropy_rank")(ours, view)
+    for name in ("numerical", "stable", "entropy"):
+        np.testing.assert_allclose(found[name], alone[f"{name}_rank"], rtol=1e-10)
+
+
 def test_ranks_along_a_run_and_of_many_points_are_those_one_by_one():
     ours = problem(DEEP_RELU)
     look = dynamics.observe("stable_rank", rank=spectra.numerical_rank(0.1))

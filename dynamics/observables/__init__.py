@@ -74,6 +74,7 @@ BY_NAME = {
     "projection_distance": constraints.projection_distance,
     "quasi_interpolation": collapse.quasi_interpolation,
     "rank_one_distance": spectra.rank_one_distance,
+    "ranks": spectra.ranks(),
     "rho": moments.rho,
     "rho_eq": moments.rho_eq,
     "separability": margins.separability,

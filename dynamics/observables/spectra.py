@@ -9,8 +9,8 @@ to [out, in * height * width]), for every layer
     condition       s_1 / s_min.
 
 All but the condition number and the singular values themselves come from the eigenvalues s_i^2 of
-the Gram matrix of the layer's smaller side, several times cheaper than a singular value
-decomposition. Squaring loses half the digits: s_i is known down to about sqrt(eps) s_1 only, 1e-8
+the Gram matrix of the layer's smaller side, cheaper than a singular value decomposition where
+layers are large or far from square (`ranks` has all three from one decomposition). Squaring loses half the digits: s_i is known down to about sqrt(eps) s_1 only, 1e-8
 in double and 4e-4 in single precision. Cut-offs below ten times that are decided by a singular
 value decomposition instead; the stable and the entropy rank do not see so small values.
 
@@ -91,6 +91,21 @@ def numerical_rank(*cutoffs: float) -> Callable[[Problem, View], Float[Array, "l
     True
     """
     return bind(_numerical_rank, _checked(cutoffs))
+
+
+def ranks(*cutoffs: float) -> Callable[[Problem, View], dict[str, Array]]:
+    """An observable: all three ranks of each layer, from one decomposition.
+
+    Args:
+        *cutoffs: As for `numerical_rank`.
+
+    Returns:
+        ``numerical`` ``[layers, cutoffs]``, ``stable`` and ``entropy`` ``[layers]``.
+
+    Raises:
+        ValueError: If a cut-off is not between 0 and 1.
+    """
+    return bind(_ranks, _checked(cutoffs))
 
 
 def gradient_rank(indices: ArrayLike, *cutoffs: float) -> Partial:
@@ -198,7 +213,20 @@ def _rank(cutoffs: tuple[float, ...], matrix: Array) -> Float[Array, "cutoffs"]:
         values = jnp.sqrt(squared_singular_values(matrix))
     else:
         values = jnp.linalg.svd(matrix, compute_uv=False)
+    return _above(cutoffs, values)
+
+
+def _above(cutoffs: tuple[float, ...], values: Array) -> Float[Array, "cutoffs"]:
     return jnp.stack([jnp.sum(values > cutoff * values[0]) for cutoff in cutoffs])
+
+
+def _ranks(cutoffs: tuple[float, ...], problem: Problem, view: View) -> dict[str, Array]:
+    layers = singular_values(problem, view)
+    return {
+        "numerical": jnp.stack([_above(cutoffs, values) for values in layers]),
+        "stable": jnp.stack([_stable_rank(values**2) for values in layers]),
+        "entropy": jnp.stack([_entropy_rank(values**2) for values in layers]),
+    }
 
 
 def _numerical_rank(
