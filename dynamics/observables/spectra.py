@@ -10,9 +10,10 @@ to [out, in * height * width]), for every layer
 
 All but the condition number and the singular values themselves come from the eigenvalues s_i^2 of
 the Gram matrix of the layer's smaller side, cheaper than a singular value decomposition where
-layers are large or far from square (`ranks` has all three from one decomposition). Squaring loses half the digits: s_i is known down to about sqrt(eps) s_1 only, 1e-8
-in double and 4e-4 in single precision. Cut-offs below ten times that are decided by a singular
-value decomposition instead; the stable and the entropy rank do not see so small values.
+layers are large or far from square (`ranks` has all three from one decomposition). Squaring loses
+half the digits: s_i is known down to about sqrt(eps) s_1 only, 1e-8 in double and 4e-4 in single
+precision. Cut-offs below ten times that are decided by a singular value decomposition instead; the
+stable and the entropy rank do not see so small values.
 
 What theory says of them: one sample's gradient of a dense layer has rank one, a batch's at most its
 size (times the number of outputs); a point at rest for every batch has layers of rank one, and
