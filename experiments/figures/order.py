@@ -3,7 +3,9 @@
 The plain flow is off by the first order of the rate; the modified-loss flow and the second-order
 equation, from its slow manifold, by the second; the second-order equation from rest by the first
 again, since it starts half a step late. As a control, the modified loss with the wrong sign of its
-correction is of the first order. On a ReLU network kinks take the order away.
+correction is of the first order. On a ReLU network kinks take the order away; a smoothed ReLU's
+curvature still jumps, which is seen where it is narrow: at a width of 0.3 the second-order equation
+shows slopes from 1.8 to 2.1 between neighbouring rates, at the width of 1 taken here 1.97 to 1.99.
 
 Source: [M117] section 5; the slopes that smooth networks must show are 1, 2, 2, 1 and 1.
 """
@@ -206,7 +208,7 @@ def _problem(config: OrderConfig, name: str) -> tuple[models.Problem, models.Pol
     widths = (config.features, *config.hidden, 1)
     network = {
         "linear": lambda: models.deep_linear(widths),
-        "smooth": lambda: models.mlp(widths, activation=models.smoothed_relu(0.3)),
+        "smooth": lambda: models.mlp(widths, activation=models.smoothed_relu(1.0)),
         "relu": lambda: models.mlp(widths),
     }[name]()
     problem = models.Problem(network, inputs, models.encode(labels, "signs"), decay=config.decay)
