@@ -38,6 +38,7 @@ def test_the_steepest_curvature_is_that_of_the_dense_jacobian(ours, rest, curvat
     np.testing.assert_allclose(found.products, 0.1 * curvature, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_without_momentum_rho_alternates_beyond_one(ours, rest, curvature):
     products = np.array([0.5, 0.9, 1.1, 1.9])
     found = dynamics.alternation(ours, rest, products / curvature, steps=20)

@@ -296,6 +296,7 @@ def test_statistics_follow_those_of_the_batch_and_do_not_push_the_weights():
         )
 
 
+@pytest.mark.slow
 def test_statistics_relax_exponentially_under_frozen_weights():
     problem, memory, time = references.problem(SMOOTH), 0.4, 0.7
     kind = kinds.batch_norm(memory=memory, frozen=(0, 1, 2))
@@ -412,6 +413,7 @@ def test_batches_under_batch_norm_go_on_bit_for_bit():
     assert int(part.statistics["steps"]) == 7
 
 
+@pytest.mark.slow
 def test_an_ensemble_under_batch_norm_is_the_runs_alone():
     """Weights to the last bit; running statistics are rounded by each program in its own way."""
     problem = references.problem(RELU)

@@ -152,6 +152,7 @@ def test_the_coarser_flow_has_ten_times_the_tolerances_and_twice_the_floor():
         dynamics.coarser(dynamics.gradient_descent(problem(), 0.1))
 
 
+@pytest.mark.slow
 def test_the_stated_error_of_a_smooth_flow_is_above_the_true_one():
     times = np.linspace(0.5, 20, 40)
     flow = dynamics.gradient_flow(problem())

@@ -160,6 +160,7 @@ def test_a_network_with_kinks_warns_and_gets_stuck():
     assert "smoothed_relu" in dynamics.Outcome.STUCK.sentence
 
 
+@pytest.mark.slow
 def test_frozen_layers_stay():
     problem, start = ref.problem(), ref.start()
     found = dynamics.minimise(problem, start, frozen=(1,))

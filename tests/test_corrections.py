@@ -139,6 +139,7 @@ def test_a_free_moving_top_layer_feels_the_centrifugal_term(problem, start):
     assert float(rho * jnp.sum(turning**2)) > 1e-4
 
 
+@pytest.mark.slow
 def test_the_minibatch_term_is_the_mean_over_all_partitions(problem, start):
     """(eta / 4m) sum_j |g_j - g|^2, averaged over every partition of 4 samples into 2 batches."""
     few = models.take(problem, jnp.arange(4))

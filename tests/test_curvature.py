@@ -158,6 +158,7 @@ def test_residuals_bound_the_error_of_a_known_spectrum():
     assert found["converged"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [1.0, 1e-8, 1e8])
 def test_a_basis_that_closes_early_is_exact_and_says_what_is_missing(scale):
     spectrum = scale * jnp.array([3.0, 3, 2, 2, 1, 1, 0, 0])
@@ -180,6 +181,7 @@ def test_sharpness_beside_the_step_is_its_product():
     assert found["stability"] == pytest.approx(0.05 * float(found["sharpness"]), rel=ROUND_OFF)
 
 
+@pytest.mark.slow
 def test_eigenvalues_of_many_points_are_those_one_by_one():
     asked = curvature.hessian_eigenvalues(2, 60)
     assert asked is curvature.hessian_eigenvalues(2, 60)

@@ -149,6 +149,7 @@ def test_isotropic_noise_leaves_frozen_layers_alone(problem, start):
     assert abs(float(ran["rho"][0] - start.rho)) > 1e-6
 
 
+@pytest.mark.slow
 def test_label_noise_drifts_along_interpolators_like_a_decay():
     """f = u v x at x = y = 1: u^2 - v^2 decays as exp(-4 eta s^2 t), [M112] appendix E.1.
 

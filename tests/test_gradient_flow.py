@@ -152,6 +152,7 @@ def ends_of_three_starts(ours, until):
     ]
 
 
+@pytest.mark.slow
 def test_three_layers_end_in_the_ridge_solution_from_anywhere():
     ours = problem(decay=0.05)
     solution = ridge(np.asarray(ours.inputs), np.asarray(ours.targets), 0.05)

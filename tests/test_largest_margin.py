@@ -12,6 +12,7 @@ from rhoflow.dynamics.observables import largest_margin, moments
 KEY = jax.random.key(4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [models.deep_linear((ref.FEATURES, 1)), ref.LINEAR])
 def test_a_linear_network_has_its_ridge_solution(network):
     problem = ref.problem(network, decay=0.03)

@@ -76,6 +76,7 @@ def test_it_agrees_with_the_network_at_the_anchor_and_in_its_first_derivative(pr
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_linear_function_of_its_weights_is_its_own_expansion():
     """One layer: f is linear in W, so both motions are one."""
     problem = problem_of(models.deep_linear((4, 1)))

@@ -63,6 +63,7 @@ def test_stationarity_is_each_samples_gradient():
     assert np.asarray(found["directions"]) == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.slow
 def test_a_collinear_point_with_two_margins_is_at_rest_on_every_batch():
     decay, rho = 0.01, 3.0
     root = np.sqrt(1 - 4 * decay * rho**2)

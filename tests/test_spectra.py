@@ -135,6 +135,7 @@ def test_all_ranks_from_one_decomposition_are_those_one_by_one():
         np.testing.assert_allclose(found[name], alone[f"{name}_rank"], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_ranks_along_a_run_and_of_many_points_are_those_one_by_one():
     ours = problem(DEEP_RELU)
     look = dynamics.observe("stable_rank", rank=spectra.numerical_rank(0.1))

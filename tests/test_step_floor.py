@@ -72,6 +72,7 @@ def test_the_error_is_in_proportion_to_the_floor(default, truth):
         assert FIRST_ORDER[0] <= coarse / fine <= FIRST_ORDER[1], errors
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*throws stages across the kinks")
 @pytest.mark.parametrize("solver", [diffrax.Dopri5(), diffrax.Tsit5()])
 def test_solvers_with_large_coefficients_are_far_worse_for_more_work(solver, default, truth):
@@ -147,6 +148,7 @@ def test_forced_steps_that_turn_out_unstable_are_counted(grown, unstable):
     assert step_floor.again(linear([0.1]), limits(), new, position, time).unstable == unstable
 
 
+@pytest.mark.slow
 def test_no_forced_step_is_unstable_unless_the_cap_is_lifted():
     flow = dynamics.gradient_flow(problem(RELU, decay=0.01))
     lifted = dynamics.replace(flow, stable=1e6)
