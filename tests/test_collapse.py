@@ -316,6 +316,7 @@ def test_a_class_without_samples_has_no_metrics():
 # Along a trajectory, and mapped.
 
 
+@pytest.mark.slow
 def test_metrics_along_a_trajectory_are_those_of_its_weights():
     problem, view, _ = drawn(DEEP, "centred", "balanced")
     metrics = {"lower": with_options(collapse.nc1_traces, layer=0)}

@@ -20,6 +20,7 @@ def chain(inputs):
     return ours, models.to_polar((np.outer(LINE, ABOVE), ABOVE[:, None]))
 
 
+@pytest.mark.slow
 def test_an_aligned_chain_meets_the_constraints_where_inputs_lie_on_it():
     ours, view = chain(np.outer([0.9, 0.4], LINE))
     assert np.max(constraints.constraint_residuals(ours, view)) <= ROUND_OFF

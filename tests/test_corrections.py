@@ -56,7 +56,8 @@ def followers(problem, kind, momentum):
     }
 
 
-@pytest.mark.parametrize("momentum", [0.0, pytest.param(0.9, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("kind", [kinds.free(), kinds.sphere()], ids=["free", "sphere"])
 def test_corrections_are_of_second_order_and_the_rest_of_first(kind, momentum, problem, start):
     """The plain flow, and the second-order equation from rest, are the controls."""

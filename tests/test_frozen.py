@@ -34,7 +34,7 @@ LAYERS = 3
 MADE = pytest.mark.parametrize(
     "make",
     [
-        pytest.param(make, id=name, marks=[pytest.mark.slow] if name == "corrected" else [])
+        pytest.param(make, id=name, marks=[] if name == "descent" else [pytest.mark.slow])
         for name, make in DYNAMICS.items()
     ],
 )

@@ -37,6 +37,7 @@ def outputs(problem, view):
 LOOK = dynamics.observe("rho", "loss", outputs=outputs)
 
 
+@pytest.mark.slow
 def test_residuals_decay_by_the_kernel(problem, weights):
     """r(t) = exp(-2 K t / N) r(0) without decay."""
     rows = features(problem, weights)

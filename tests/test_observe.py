@@ -45,6 +45,7 @@ def test_rows_are_counted_through_chunks_and_per_run(steps):
     assert np.isfinite(np.asarray(more["stable_rank"])[0, 0])
 
 
+@pytest.mark.slow
 def test_in_an_ensemble_every_member_counts_its_own_rows(steps):
     starts = [ref.start(seed=seed) for seed in range(3)]
     run = dynamics.ensemble(

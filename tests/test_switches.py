@@ -50,6 +50,7 @@ def test_where_nothing_has_a_kink_nothing_is_counted(network):
     assert "switches" not in ran.statistics
 
 
+@pytest.mark.slow
 def test_a_linearised_relu_network_has_no_kinks():
     flow = dynamics.gradient_flow(problem(DEEP_RELU), normalisation=kinds.linearised())
     ran = dynamics.simulate(flow, start(DEEP_RELU), times=[1.0])

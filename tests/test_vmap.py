@@ -34,7 +34,7 @@ def final_rho(ours, make, rate, decay, radius):
     return dynamics.simulate(make(decayed, rate), begin, times=[0.4], key=KEY)["rho"][0]
 
 
-QUICK = ("flow", "sgd")
+QUICK = ("sgd",)
 
 
 @pytest.mark.parametrize(
