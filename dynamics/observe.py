@@ -9,6 +9,7 @@ Whatever several observables share (the network's outputs) is computed once when
 looks at what is dear at every fourth time only; rows between are NaN.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -78,15 +79,16 @@ class Observe(eqx.Module):
         """
         rare = {} if row is None else dict(self.strides)
         seen = {
-            name: _values(function, problem, view)
+            name: jax.tree.map(_floating, function(problem, view))
             for name, function in self.functions.items()
             if name not in rare
         }
         if row is None:
             return seen
         for stride in sorted(set(rare.values())):
-            group = {name: self.functions[name] for name, n in rare.items() if n == stride}
-            seen |= _now_and_then(group, problem, view, jnp.asarray(row % stride == 0))
+            group = Observe({name: self.functions[name] for name, n in rare.items() if n == stride})
+            now = jnp.asarray(row % stride == 0)
+            seen |= or_nan(now, functools.partial(group, problem), view)
         return seen
 
 
@@ -119,21 +121,11 @@ def observe(*names: str, **own: Observable) -> Observe:
     return Observe(functions)
 
 
-def _values(function: Observable, problem: Any, view: Any) -> PyTree:
-    return jax.tree.map(_floating, function(problem, view))
-
-
-def _now_and_then(
-    functions: dict[str, Partial], problem: Any, view: Any, now: Bool[Array, ""]
-) -> dict[str, PyTree]:
-    """Values where it is time to look, NaN where it is not."""
-
-    def look(at: Any) -> dict[str, PyTree]:
-        return {name: _values(function, problem, at) for name, function in functions.items()}
-
-    shapes = jax.eval_shape(look, view)
+def or_nan(now: Bool[Array, ""], look: Callable[[PyTree], PyTree], at: PyTree) -> PyTree:
+    """``look(at)`` where it is time to look, NaN in its place where it is not."""
+    shapes = jax.eval_shape(look, at)
     empty = jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes)
-    return jax.lax.cond(now, look, lambda _: empty, view)
+    return jax.lax.cond(now, look, lambda _: empty, at)
 
 
 def _floating(value: Array) -> Array:

@@ -20,7 +20,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree
 from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
-from .observe import Observe, observe
+from .observe import Observe, observe, or_nan
 from .stopping import Condition, Look
 from .trajectory import Trajectory
 from .types import Dynamics, State, Status, start
@@ -182,13 +182,7 @@ def _look(
         carry.state,
     )
     seen = wanted & (state.status == Status.FINISHED) & (carry.state.status == Status.FINISHED)
-    shapes = jax.eval_shape(lambda s: _observed(dynamics, s, watch, carry.row), state)
-    row = jax.lax.cond(
-        seen,
-        lambda s: _observed(dynamics, s, watch, carry.row),
-        lambda _: jax.tree.map(lambda leaf: jnp.full(leaf.shape, jnp.nan, leaf.dtype), shapes),
-        state,
-    )
+    row = or_nan(seen, lambda s: _observed(dynamics, s, watch, carry.row), state)
     if watch.stop is None:
         return Carry(state, carry.memory, carry.row + 1), row
     shown = _shown_to_condition(dynamics, state, row)

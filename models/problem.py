@@ -96,6 +96,24 @@ def outputs(problem: Problem, view: View) -> Float[Array, "samples ..."]:
     return view.rho * view.evaluate(problem.network, problem.inputs)
 
 
+def require_separate(
+    problem: Problem, purpose: str, remedy: str = "take one without batch norm"
+) -> None:
+    """Refuses a network whose samples depend on each other.
+
+    Args:
+        problem: Whose network.
+        purpose: What its samples must be separate for, a noun.
+        remedy: What to do, an imperative.
+
+    Raises:
+        ValueError: If the network has batch norm.
+    """
+    if problem.network.couples:
+        expected = f"a network without batch norm for {purpose}"
+        raise refusal(expected, problem.network.name, remedy)
+
+
 def data_loss(
     problem: Problem, view: View, sample_weights: Float[Array, "samples"] | None = None
 ) -> Float[Array, ""]:

@@ -74,6 +74,13 @@ def test_the_worst_subject_decides_and_only_those_that_fit_are_asked():
     assert answer(only, subjects) is Verdict.HOLDS
 
 
+def test_of_two_subjects_with_one_name_neither_is_forgotten():
+    asked = Statement("0.0", "here", "a test", lambda _, view: view.rho)
+    for first, second in ((0.0, 1.0), (1.0, 0.0)):
+        subjects = [point("a", first), point("a", second)]
+        assert answer(asked, subjects) is Verdict.CONTESTED
+
+
 def test_every_item_of_the_theory_is_asked_and_no_other():
     asked = {entry.item for entry in audit.STATEMENTS}
     wanted = {f"{section}.{n}" for section, last in NUMBERS.items() for n in range(1, last + 1)}

@@ -11,7 +11,7 @@ import jax
 
 from ...models.binding import bind
 from ...models.checks import expect, refusal
-from ...models.problem import Problem
+from ...models.problem import Problem, require_separate
 from . import positions
 from .choices import sphere
 from .kind import Normalisation
@@ -66,9 +66,8 @@ def samples_apart(problem: Problem, purpose: str) -> None:
     Raises:
         ValueError: If the network has batch norm.
     """
-    if problem.network.couples:
-        raise refusal(
-            f"a network without batch norm for {purpose}, which needs gradients of single samples",
-            problem.network.name,
-            "use sgd, which draws the batches themselves",
-        )
+    require_separate(
+        problem,
+        f"{purpose}, which needs gradients of single samples",
+        "use sgd, which draws the batches themselves",
+    )

@@ -28,7 +28,7 @@ from jaxtyping import Array, Float
 from ...models.checks import refusal
 from ...models.network import Weights
 from ...models.polar import to_weights
-from ...models.problem import Problem
+from ...models.problem import Problem, require_separate
 from ...models.views import View
 from .class_moments import class_moments
 
@@ -63,12 +63,11 @@ def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
     Raises:
         ValueError: If a layer is not dense, or the network has batch norm.
     """
-    if problem.network.couples:
-        raise refusal(
-            "a network without batch norm for negativity",
-            problem.network.name,
-            "standardised pre-activations are negative about half the time by construction",
-        )
+    require_separate(
+        problem,
+        "negativity",
+        "standardised pre-activations are negative about half the time by construction",
+    )
     weights = _dense(problem, view.directions)
     passed = (
         problem.inputs.reshape(len(problem.inputs), -1),

@@ -19,9 +19,8 @@ from jaxtyping import Array, Float
 
 from ...models.binding import bind
 from ...models.checks import refusal
-from ...models.problem import Problem
+from ...models.problem import Problem, require_separate
 from ...models.views import View
-from .points import require_separate
 from .regime import patterns
 
 

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from ...models.checks import refusal
 from ...models.linearised import Linearised
 from ...models.polar import Polar, project
-from ...models.problem import Problem, objective, take
+from ...models.problem import Problem, objective, require_separate, take
 from ...models.views import View
 
 
@@ -40,20 +40,6 @@ def point(view: View) -> Polar:
             "observe moments and margins there, or the point models.to_polar(view.weights)",
         )
     return Polar(view.rho, view.directions)
-
-
-def require_separate(problem: Problem, name: str) -> None:
-    """Refuses networks whose samples depend on each other.
-
-    Raises:
-        ValueError: If the network has batch norm.
-    """
-    if problem.network.couples:
-        raise refusal(
-            f"samples that do not depend on each other for {name}",
-            problem.network.name,
-            "observe it on a network without batch norm",
-        )
 
 
 def gradient(problem: Problem, polar: Polar) -> Polar:

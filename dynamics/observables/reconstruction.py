@@ -19,9 +19,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...models.checks import refusal
-from ...models.problem import Problem
+from ...models.problem import Problem, require_separate
 from ...models.views import View
-from .points import point, require_separate
+from .points import point
 
 
 def linear_map(problem: Problem, view: View) -> Float[Array, "features"]:

@@ -42,8 +42,9 @@ class Answer:
     subject: str
 
 
-_Residuals = dict[tuple[Measure, str], float | None]
-"""By measure, and by the name of the subject that it was asked of."""
+_Residuals = dict[tuple[Measure, int | None], float | None]
+"""By measure and the ``id`` of the subject that it was asked of, None for constructions: names of
+subjects need not differ."""
 
 
 def ask(
@@ -102,14 +103,14 @@ def _of_subjects(statements: Sequence[Statement], subjects: Sequence[Subject]) -
         return [measure(problem, view) for measure in measures]
 
     return {
-        (measure, subject.name): _number(residual)
+        (measure, id(subject)): _number(residual)
         for subject in subjects
         for measure, residual in zip(measures, measured(subject.problem, subject.view), strict=True)
     }
 
 
 def _of_constructions(statements: Sequence[Statement]) -> _Residuals:
-    return {(measure, CONSTRUCTION): _number(measure()) for measure in _forms(statements)}
+    return {(measure, None): _number(measure()) for measure in _forms(statements)}
 
 
 def _fits(statement: Statement, subject: Subject) -> bool:
@@ -136,10 +137,11 @@ def _worst(
     """The largest residual and where; NaN, which no tolerance admits, counts as the largest."""
     if measure is None:
         return None, ""
-    places = [subject.name for subject in subjects if _fits(statement, subject)] or [CONSTRUCTION]
+    places: dict[int | None, str] = {None: CONSTRUCTION}
+    places |= {id(subject): subject.name for subject in subjects if _fits(statement, subject)}
     found = [
-        (residual, place)
-        for place in places
+        (residual, name)
+        for place, name in places.items()
         if (residual := residuals.get((measure, place))) is not None
     ]
     return max(found, key=lambda pair: np.inf if np.isnan(pair[0]) else pair[0], default=(None, ""))

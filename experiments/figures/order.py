@@ -28,19 +28,12 @@ from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
 from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, house_style
 
-COLOURS = {
-    "flow": BLUE,
-    "modified loss": GREEN,
-    "second order": ORANGE,
-    "from rest": PURPLE,
-    "wrong sign": RED,
-}
-MARKS = {
-    "flow": "o",
-    "modified loss": "s",
-    "second order": "D",
-    "from rest": "^",
-    "wrong sign": "x",
+STYLES = {
+    "flow": {"color": BLUE, "marker": "o"},
+    "modified loss": {"color": GREEN, "marker": "s"},
+    "second order": {"color": ORANGE, "marker": "D"},
+    "from rest": {"color": PURPLE, "marker": "^"},
+    "wrong sign": {"color": RED, "marker": "x"},
 }
 KINDS = ("linear", "smooth", "relu")
 
@@ -136,9 +129,7 @@ def draw(config: OrderConfig, datasets: Datasets) -> Figure:
             for number, flow in enumerate(data.attrs["flows"]):
                 one = data.isel(flow=number)
                 text = f"{flow}: order {float(one.order):.2f}"
-                axes.loglog(
-                    one.rate, one.error, marker=MARKS[flow], color=COLOURS[flow], label=text
-                )
+                axes.loglog(one.rate, one.error, label=text, **STYLES[flow])
             rate = data.rate.values
             for power in (1, 2):
                 guide = float(data.error.max()) * 2 * (rate / rate[0]) ** power
