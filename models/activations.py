@@ -1,9 +1,9 @@
 """Activations: what a unit makes of its pre-activation z = <row, h>.
 
 Here h is the layer's input for one sample and *row* the weights that feed the unit (a row of the
-documents' W_k, a column of our ``[fan_in, fan_out]`` array). Every activation is positively
-homogeneous of degree one in the layer's weights, so that f_W = rho f_V, <W_k, df/dW_k> = f_W, one
-multiplier nu for all layers, and rho_eq stay exact whichever is taken.
+documents' W_k, a column of our ``[fan_in, fan_out]`` array). Every activation but the last of the
+table is positively homogeneous of degree one in the layer's weights, so that f_W = rho f_V,
+<W_k, df/dW_k> = f_W, one multiplier nu for all layers, and rho_eq stay exact whichever is taken.
 
 | activation | of z | continuously differentiable |
 |---|---|---|
@@ -11,6 +11,7 @@ multiplier nu for all layers, and rho_eq stay exact whichever is taken.
 | `leaky_relu` (slope) | z above 0, else slope z, derivative slope at z = 0 | no |
 | `smoothed_relu` (width) | z above w, 0 below -w, (z + w)^2 / (4 w) between | yes |
 | `linear` | z | yes |
+| `smooth_leaky` (slope, width) | slope z far below 0, z - const far above | yes |
 
 **Smoothed kinks.** A half-width w that were a constant would spoil homogeneity. It is taken as
 w = width |row| |h|, a share of the largest z that these weights can make of this input, and it is
@@ -22,6 +23,11 @@ more where a plateau is left at another time. The second derivative still jumps,
 high order gain little. |f_V(x)| <= |x| still holds; what is lost is that the gradient of one
 sample's output in one layer has rank one, save where no unit is within w of its kink. Smoothness
 holds wherever no row and no input is zero.
+
+**[Wide]'s activation.** `smooth_leaky` has a kink of a width w that is a constant, so that it fits
+the letter of [Wide] Assumption 4.2 and no network with it is homogeneous: its slope grows linearly
+from ``slope`` at -w to one at w, s(0) = 0, hence slope <= s' <= 1, |s(z)| <= |z|, and s' changes by
+at most (1 - slope)/(2 w) per unit of z.
 
 The constructors return the same object for the same arguments (see `models.network`).
 
@@ -52,11 +58,13 @@ class Activation:
         name: How it is called, with its parameter: ``"smoothed_relu(0.01)"``.
         apply: ``apply(values, bounds) -> array`` like values, which are the pre-activations.
         smooth: Whether it is continuously differentiable.
+        homogeneous: Whether it scales with the weights; all but `smooth_leaky` do.
     """
 
     name: str
     apply: Callable[[Float[Array, "samples ..."], Bounds], Float[Array, "samples ..."]]
     smooth: bool = False
+    homogeneous: bool = True
 
     def __repr__(self) -> str:
         return f"Activation({self.name})"
@@ -93,19 +101,21 @@ def leaky_relu(slope: float) -> Activation:
     return _leaky_relu(float(slope))
 
 
-def dense(
-    activation: Activation,
-    layer: Float[Array, "fan_in fan_out"],
-    inputs: Float[Array, "samples fan_in"],
-) -> Float[Array, "samples fan_out"]:
-    """One dense layer and its activation.
+def smooth_leaky(slope: float, width: float = 1.0) -> Activation:
+    """A leaky ReLU whose slope grows over -w < z < w, a constant w; not homogeneous.
 
     Args:
-        activation: Of the layer's units.
-        layer: ``[fan_in, fan_out]``; column j feeds unit j.
-        inputs: ``[samples, fan_in]``.
+        slope: gamma in (0, 1), the least derivative.
+        width: w > 0, in units of z.
+
+    Raises:
+        ValueError: If the slope is not in (0, 1) or the width not positive.
+
+    Source: [Wide] Assumption 4.2.
     """
-    return activation.apply(inputs @ layer, lambda: _norms(inputs, 1) * _norms(layer, 0))
+    if not 0 < slope < 1 or not width > 0:
+        raise refusal("a slope in (0, 1) and a width above zero", (slope, width), "change them")
+    return _smooth_leaky(float(slope), float(width))
 
 
 def _relu(values: Array, bounds: Bounds) -> Array:
@@ -132,16 +142,23 @@ def _smoothed(width: float, values: Array, bounds: Bounds) -> Array:
     return jnp.where(values <= -half, 0, jnp.where(values < half, parabola, values))
 
 
-def _norms(array: Float[Array, "rows columns"], axis: int) -> Float[Array, "..."]:
-    """Euclidean norms, whose derivative at zero is zero."""
-    squares = jnp.sum(array**2, axis=axis, keepdims=True)
-    some = squares > jnp.finfo(array.dtype).tiny
-    return jnp.where(some, jnp.sqrt(jnp.where(some, squares, 1)), 0)
-
-
 @functools.cache
 def _smoothed_relu(width: float) -> Activation:
     return Activation(f"smoothed_relu({width})", bind(_smoothed, width), smooth=True)
+
+
+def _smooth_leaky_of(slope: float, width: float, values: Array, bounds: Bounds) -> Array:
+    del bounds
+    inside = jnp.clip(values, -width, width)
+    # The integral of the growing part of the slope, from zero; beyond w it grows like z.
+    parabola = (inside + width) ** 2 / (4 * width) - width / 4
+    return slope * values + (1 - slope) * (parabola + jnp.maximum(values - width, 0))
+
+
+@functools.cache
+def _smooth_leaky(slope: float, width: float) -> Activation:
+    own = bind(_smooth_leaky_of, slope, width)
+    return Activation(f"smooth_leaky({slope}, {width})", own, smooth=True, homogeneous=False)
 
 
 @functools.cache

@@ -13,8 +13,10 @@ little. So <w, d loss / dw> = 0 for every unit, and
 
     f_W = |W_L| f_V:    rho_k = 1 for k < L,    rho = rho_L,
 
-the radius is the top layer's norm alone. Activations are applied to zhat, whose size is one: the
-half-width of a smoothed kink is then its share of one (`models.activations`).
+the radius is the top layer's norm alone (or the product over the layers after the last batch norm,
+where there are several). A convolution's unit is a channel, standardised over samples and pixels.
+Activations are applied to zhat, whose size is one: the half-width of a smoothed kink is then its
+share of one (`models.activations`).
 
 **Coupling.** Outputs of one sample depend on the others of its batch: there is no gradient of one
 sample's loss, and what held-out data give depends on who keeps them company. For those, m and v
@@ -60,19 +62,19 @@ class TrackedPolar(NamedTuple):
     """Polar coordinates of a network with batch norm, and its running statistics: a `View`.
 
     Attributes:
-        rho: The top layer's norm.
+        radii: One for layers with batch norm, which have no scale, and the norms of the others.
         directions: Each layer with unit Frobenius norm.
         statistics: Of the hidden units, as the directions make them.
     """
 
-    rho: Float[Array, ""]
+    radii: Float[Array, "layers"]
     directions: Weights
     statistics: tuple[Statistics, ...]
 
     @property
-    def radii(self) -> Float[Array, "layers"]:
-        """One for hidden layers, which have no scale, and rho for the top layer."""
-        return jnp.ones(len(self.directions), self.rho.dtype).at[-1].set(self.rho)
+    def rho(self) -> Float[Array, ""]:
+        """The product of the radii: mostly the top layer's norm."""
+        return jnp.prod(self.radii)
 
     def evaluate(
         self, network: Network, inputs: Float[Array, "samples ..."]
@@ -93,19 +95,23 @@ def tracked_polar(weights: Weights, statistics: tuple[Statistics, ...]) -> Track
 
     Args:
         weights: One array per layer.
-        statistics: One per hidden layer, as these weights make them.
+        statistics: One per layer with batch norm, the first ones, as these weights make them.
     """
-    norms = layer_norms(weights)
+    norms, standardised = layer_norms(weights), len(statistics)
     shared = (
         Statistics(own.means / norm, own.variances / norm**2)
-        for own, norm in zip(statistics, norms[:-1], strict=True)
+        for own, norm in zip(statistics, norms[:standardised], strict=True)
     )
-    return TrackedPolar(norms[-1], normalise(weights), tuple(shared))
+    return TrackedPolar(norms.at[:standardised].set(1), normalise(weights), tuple(shared))
 
 
-def first_statistics(weights: Weights) -> tuple[Statistics, ...]:
-    """Means zero and variances one, from which running averages usually begin."""
-    zeros = [jnp.zeros(layer.shape[-1], layer.dtype) for layer in weights[:-1]]
+def first_statistics(standardised: Weights) -> tuple[Statistics, ...]:
+    """Means zero and variances one, from which running averages usually begin.
+
+    Args:
+        standardised: Weights of the layers with batch norm.
+    """
+    zeros = [jnp.zeros(layer.shape[-1], layer.dtype) for layer in standardised]
     return tuple(Statistics(zero, jnp.ones_like(zero)) for zero in zeros)
 
 

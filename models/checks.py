@@ -6,7 +6,8 @@ looked at; the checks of values then step aside and only shapes are checked.
 """
 
 import difflib
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Sequence
 from numbers import Number
 from typing import Any
 
@@ -76,6 +77,21 @@ def single(name: str, value: Any) -> None:
     if getattr(value, "ndim", 0):
         remedy = f"vary it among members by dynamics.ensemble(..., over={{'{name}': values}})"
         raise refusal(f"{name} as one number", f"shape {value.shape}", remedy)
+
+
+def whole(values: Sequence[int], name: str) -> tuple[int, ...]:
+    """Whole numbers above zero.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    try:
+        sizes = tuple(map(operator.index, values))
+    except TypeError as error:
+        raise refusal(f"{name} as whole numbers", values, "pass a tuple of them") from error
+    if any(size < 1 for size in sizes):
+        raise refusal(f"{name} above zero", sizes, "enlarge them")
+    return sizes
 
 
 def is_traced(tree: Any) -> bool:

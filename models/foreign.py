@@ -9,11 +9,15 @@ nested or flat. The last part of a name tells the layout:
     kernel    flax: dense [in, out], convolution [height, width, in, out], as ours
     weight    PyTorch: dense [out, in], convolution [out, in, height, width]
 
+PyTorch flattens images with channels first, we with channels last: a dense layer behind a
+convolution is reordered, both ways. `torch_weights` goes back.
+
 Layers come in the mapping's own order; where names differ in their numbers only (``Dense_2``,
 ``Dense_10``), in the order of these. Biases that are zero are dropped. Whatever else is in the
 mapping is refused by name: a network without it would compute something else.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -55,12 +59,51 @@ def foreign_weights(network: Network, source: Sequence[Any] | Mapping[str, Any])
     """
     expect(network, Network, "a network", "pass for example models.mlp((64, 32, 1))")
     if isinstance(source, Mapping):
-        layers = [_in_our_layout(named) for named in _in_order(_layers(source))]
+        named = _in_order(_layers(source))
+        images = _flattened_images(network, len(named))
+        layers = [_in_our_layout(*pair) for pair in zip(named, images, strict=True)]
     else:
         layers = [np.asarray(layer) for layer in source]
     _require_shapes(network, layers)
     _require_finite(layers)
     return tuple(jnp.asarray(layer, float) for layer in layers)
+
+
+def torch_weights(network: Network, weights: Weights) -> tuple[np.ndarray, ...]:
+    """Weights of a network in PyTorch's layout: dense [out, in], kernels [out, in, height, width].
+
+    Args:
+        network: Whose weights they are.
+        weights: One array per layer, dense or of a convolution.
+
+    Returns:
+        Arrays in forward order; what flattens images reads them with channels first.
+
+    >>> from .mlp import mlp
+    >>> torch_weights(mlp((3, 4, 1)), (np.ones((3, 4)), np.ones((4, 1))))[0].shape
+    (4, 3)
+    """
+    images = _flattened_images(network, len(weights))
+    return tuple(_in_torch_layout(*pair) for pair in zip(weights, images, strict=True))
+
+
+def _in_torch_layout(layer: Any, image: tuple[int, ...] | None) -> np.ndarray:
+    array = np.asarray(layer)
+    if array.ndim == 4:
+        return np.ascontiguousarray(array.transpose(3, 2, 0, 1))
+    if image is not None:
+        array = array.reshape(*image, -1).transpose(2, 0, 1, 3).reshape(array.shape)
+    return np.ascontiguousarray(array.T)
+
+
+def _flattened_images(network: Network, count: int) -> list[tuple[int, ...] | None]:
+    """Height, width and channels of the image that each layer flattens; None where it does not."""
+    images: list[tuple[int, ...] | None] = [None] * count
+    pairs = list(itertools.pairwise(network.layers)) if len(network.layers) == count else []
+    for number, (below, layer) in enumerate(pairs, 1):
+        if len(below.gives) == 3 and len(layer.reads) == 1:
+            images[number] = below.gives
+    return images
 
 
 def _layers(source: Mapping[str, Any]) -> list[_Named]:
@@ -103,9 +146,13 @@ def _in_order(layers: list[_Named]) -> list[_Named]:
     return sorted(layers, key=lambda layer: [int(n) for n in re.findall(r"\d+", layer.name)])
 
 
-def _in_our_layout(named: _Named) -> np.ndarray:
+def _in_our_layout(named: _Named, image: tuple[int, ...] | None) -> np.ndarray:
     if _kind(named.name) == "kernel":
         return named.array
+    if image is not None and named.array.ndim == 2:
+        height, width, channels = image
+        rows = named.array.T.reshape(channels, height, width, -1)
+        return rows.transpose(1, 2, 0, 3).reshape(named.array.T.shape)
     axes = {2: (1, 0), 4: (2, 3, 1, 0)}.get(named.array.ndim)
     if axes is None:
         raise refusal(

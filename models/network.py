@@ -9,8 +9,9 @@ Source: the networks of [Dyn] section 3.1, f_W(x) = W_L s(W_{L-1} ... s(W_1 x)),
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Array, Float, Key
 
@@ -28,6 +29,13 @@ class Statistics(NamedTuple):
 
     means: Float[Array, "units"]
     variances: Float[Array, "units"]
+
+
+class PreActivations(NamedTuple):
+    """What units of a hidden layer see, before their activation, and the most that it could be."""
+
+    values: Float[Array, "samples units"]
+    sizes: Float[Array, "samples units"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,6 +57,13 @@ class Network:
             samples of a batch depend on each other (`models.batch_norm`); else None.
         apply_with: ``apply_with(weights, statistics, inputs)``, like apply under fixed statistics,
             each sample by itself; else None.
+        degrees: By what power of its factor the output grows where a weight array is multiplied by
+            a positive number: one for most, zero below batch norm, T for an array that T layers
+            share. Empty where all are one, or where the network is not homogeneous.
+        inhomogeneity: Why it is not, a clause; else empty. It then moves in its weights alone.
+        layers: The layers that it is made of (`models.layers`); empty where they are not known.
+        pre_activations: ``pre_activations(weights, inputs)``, one `PreActivations` per hidden
+            layer; None where they are not known.
     """
 
     name: str
@@ -69,11 +84,33 @@ class Network:
         | None
     ) = None
 
+    degrees: tuple[int, ...] = ()
+    inhomogeneity: str = ""
+    layers: tuple[Any, ...] = ()
+    pre_activations: (
+        Callable[[Weights, Float[Array, "samples ..."]], tuple[PreActivations, ...]] | None
+    ) = None
+
+    def degree_of_each(self, count: int) -> tuple[int, ...]:
+        """The degrees of ``count`` weight arrays, one each where nothing else is known."""
+        return self.degrees or (1,) * count
+
+    @property
+    def output_bound(self) -> float:
+        """The most that |f_V(x)| can be of |x|: the product of the layers' gains.
+
+        One for dense networks; infinite where layers are not known, under batch norm, and where the
+        network is not homogeneous. Source: theory, 1.6.
+        """
+        if not self.layers or self.couples or self.inhomogeneity:
+            return math.inf
+        return math.prod(layer.gain for layer in self.layers)
+
     @property
     def couples(self) -> bool:
         """Whether samples of a batch depend on each other.
 
-        Hidden layers are then invariant to the scale of their weights, and f_W = |W_L| f_V.
+        Layers up to the last one with batch norm are then invariant to the scale of their weights.
         """
         return self.statistics is not None
 

@@ -79,6 +79,38 @@ class LayerPolar(NamedTuple):
         return self.evaluate(network, inputs)
 
 
+class Unnormalised(NamedTuple):
+    """Weights of a network that has no radius: rho is one, and the directions are the weights.
+
+    Attributes:
+        directions: The weights as they are, of any norms.
+    """
+
+    directions: Weights
+
+    @property
+    def rho(self) -> Float[Array, ""]:
+        """One."""
+        return jnp.ones((), self.directions[0].dtype)
+
+    @property
+    def radii(self) -> Float[Array, "layers"]:
+        """One for each layer."""
+        return jnp.ones(len(self.directions), self.directions[0].dtype)
+
+    def evaluate(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """Outputs f_W(x_n)."""
+        return network.apply(self.directions, inputs)
+
+    def predict(
+        self, network: Network, inputs: Float[Array, "samples ..."]
+    ) -> Float[Array, "samples ..."]:
+        """As `evaluate`."""
+        return self.evaluate(network, inputs)
+
+
 def layer_norms(weights: Weights) -> Float[Array, "layers"]:
     """Frobenius norm of each layer."""
     return jnp.stack([jnp.sqrt(jnp.sum(layer**2)) for layer in weights])
@@ -89,23 +121,51 @@ def normalise(weights: Weights) -> Weights:
     return tuple(layer / jnp.sqrt(jnp.sum(layer**2)) for layer in weights)
 
 
-def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
-    """Polar coordinates of weights.
+def radius(network: Network, weights: Weights) -> Float[Array, ""]:
+    """The rho with f_W = rho f_V: the product of the norms, each to its layer's degree.
 
-    With batch norm rho is the top layer's norm, not the product (`models.batch_norm`), and weights
-    alone do not tell: say ``rho=jnp.linalg.norm(weights[-1])`` there, or start from the weights
-    themselves, which every dynamics reads as its network does.
+    Raises:
+        ValueError: If the network is not homogeneous in every layer.
+    """
+    require_radius(network)
+    degrees = network.degree_of_each(len(weights))
+    return jnp.prod(layer_norms(weights) ** jnp.asarray(degrees))
+
+
+def require_radius(
+    network: Network, remedy: str = "move its weights: normalisation.free()"
+) -> None:
+    """Refuses a network without polar coordinates, and says why it has none.
+
+    Raises:
+        ValueError: If the network is not homogeneous in every layer.
+    """
+    if network.inhomogeneity:
+        raise refusal(
+            "a network that is positively homogeneous in every layer",
+            f"{network.name}, where {network.inhomogeneity}",
+            remedy,
+        )
+
+
+def to_polar(
+    weights: Weights, rho: ArrayLike | None = None, network: Network | None = None
+) -> Polar:
+    """Polar coordinates of weights.
 
     Args:
         weights: One array per layer, none of them zero.
         rho: Replaces the radius, which else is the product of the layers' norms.
+        network: Whose weights they are. With batch norm, or where layers share an array, rho is
+            another product (`Network.degrees`), which weights alone do not tell; a dynamics that
+            starts from weights reads them as its network does.
 
     Returns:
         The point with ``directions[k] = weights[k] / |weights[k]|``.
 
     Raises:
         ValueError: If a layer is zero or not finite: it has no direction. If rho is not one
-            finite number.
+            finite number. If the network is not homogeneous in every layer, and why.
 
     >>> point = to_polar((jnp.array([[3.0, 4.0]]), jnp.array([[2.0], [0.0]])))
     >>> float(point.rho), point.directions[0].tolist()
@@ -117,21 +177,39 @@ def to_polar(weights: Weights, rho: ArrayLike | None = None) -> Polar:
         raise refusal(
             "layers with finite norms above zero", norms.tolist(), "draw the weights again"
         )
-    radius = jnp.prod(norms) if rho is None else jnp.asarray(rho, norms.dtype)
-    if radius.ndim or (not is_traced(radius) and not bool(jnp.isfinite(radius))):
+    own = jnp.prod(norms) if network is None else radius(network, layers)
+    chosen = own if rho is None else jnp.asarray(rho, norms.dtype)
+    if chosen.ndim or (not is_traced(chosen) and not bool(jnp.isfinite(chosen))):
         raise refusal("one finite rho", rho, "for many starts, use jax.vmap over them")
-    return Polar(radius, normalise(layers))
+    return Polar(chosen, normalise(layers))
 
 
-def to_weights(view: View) -> Weights:
+def to_weights(view: View, network: Network | None = None) -> Weights:
     """Weights of the same function, W_k = rho_k V_k.
 
     A polar point says nothing of the single radii rho_k, and shares rho equally; equal radii are
     the ones that the un-normalised flow keeps. A negative rho, which discrete steps can reach, is
     carried by the last layer's sign.
+
+    Args:
+        view: Where.
+        network: Whose weights they are, where its degrees are not all one, as in `to_polar`;
+            layers of degree 0 then have norm one.
     """
-    pairs = zip(view.radii, view.directions, strict=True)
+    radii = view.radii
+    if network is not None and isinstance(view, Polar):
+        radii = _shared_radii(network, view)
+    pairs = zip(radii, view.directions, strict=True)
     return tuple(radius * direction for radius, direction in pairs)
+
+
+def _shared_radii(network: Network, polar: Polar) -> Float[Array, "layers"]:
+    """Equal radii whose product, each to its layer's degree, is rho; one where the degree is 0."""
+    require_radius(network)
+    degrees = network.degree_of_each(len(polar.directions))
+    share = jnp.abs(polar.rho) ** (1.0 / sum(degrees))
+    radii = jnp.where(jnp.asarray(degrees) > 0, share, 1)
+    return radii.at[-1].multiply(jnp.sign(polar.rho))
 
 
 def to_layers(weights: Weights) -> LayerPolar:

@@ -29,6 +29,7 @@ from .checks import is_traced, refusal
 from .inputs import input_norms
 from .losses import Loss
 from .network import Network
+from .polar import Unnormalised, layer_norms
 from .targets import encoding_of
 from .views import View
 
@@ -133,8 +134,17 @@ def data_loss(
 def objective(
     problem: Problem, view: View, sample_weights: Float[Array, "samples"] | None = None
 ) -> Float[Array, ""]:
-    """What is descended: `data_loss` plus decay times rho squared."""
-    return data_loss(problem, view, sample_weights) + problem.decay * view.rho**2
+    """What is descended: `data_loss` plus decay times rho squared.
+
+    Of a network without radius the decay is that of its weights, lambda sum_k |W_k|^2.
+    """
+    return data_loss(problem, view, sample_weights) + problem.decay * _decaying(view)
+
+
+def _decaying(view: View) -> Float[Array, ""]:
+    if isinstance(view, Unnormalised):
+        return jnp.sum(layer_norms(view.directions) ** 2)
+    return view.rho**2
 
 
 def take(problem: Problem, indices: Int[Array, "batch"]) -> Problem:
@@ -166,11 +176,11 @@ def _check_shapes(problem: Problem) -> None:
     weights = jax.eval_shape(problem.network.init, jax.random.key(0))
     try:
         made = jax.eval_shape(problem.network.apply, weights, problem.inputs).shape
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise refusal(
             f"inputs that fit {problem.network.name}",
             f"inputs {problem.inputs.shape}",
-            "make the first width the number of input features",
+            "make the network for inputs of this shape",
         ) from error
     if made != problem.targets.shape:
         raise refusal(

@@ -131,8 +131,9 @@ def test_what_has_no_balance_is_refused():
     with pytest.raises(ValueError, match="between 0 and 3 linear layers"):
         balance.head_condition(problem, view, linear_layers=4)
     kernels = models.Polar(view.rho, (jnp.ones((3, 3, 5, 9)), *view.directions[1:]))
+    assert np.isnan(balance.balance(problem, kernels)).tolist() == [True, False, False]
     with pytest.raises(ValueError, match="dense layers that fit"):
-        balance.balance(problem, kernels)
+        balance.head_condition(problem, kernels, linear_layers=3)
     normed, _, standardised = drawn(models.mlp((5, 9, 3), batch_norm=True))
     with pytest.raises(ValueError, match="without batch norm"):
         balance.negativity(normed, standardised)

@@ -57,6 +57,18 @@ def balance(
     return balance_of_radii(grows, problem, time, LayerPolar(layer_norms(weights), weights))
 
 
+def balance_by_degrees(
+    degrees: tuple[int, ...], problem: Problem, time: Float[Array, ""], weights: Weights
+) -> Float[Array, "pairs"]:
+    """As `balance` under layers' own decay, of |W_k|^2 / d_k where layer k is of degree d_k.
+
+    Empty for a network without degrees: nothing is conserved there.
+    """
+    shares = jnp.asarray(degrees, weights[0].dtype)
+    squares = layer_norms(weights[: len(degrees)]) ** 2 / shares if degrees else shares
+    return jnp.diff(squares) * jnp.exp(4 * problem.decay * time)
+
+
 def balance_of_radii(
     grows: bool, problem: Problem, time: Float[Array, ""], position: LayerPolar
 ) -> Float[Array, "pairs"]:
@@ -89,15 +101,17 @@ def norms_of_units(
     time: Float[Array, ""],
     position: Tracked,
 ) -> Float[Array, "units"]:
-    """Squared norm of each hidden unit's weights, with its decay taken out; frozen ones have none.
+    """Squared norm of each standardised unit's weights, decay taken out; frozen ones have none.
 
     Exact for any epsilon: the loss does not change with a unit's scale, so <w, d loss / dw> = 0.
     """
     grown, layers = jnp.exp(4 * problem.decay * time), len(position.weights)
     still = {number % layers for number in frozen}
+    standardised = position.weights[: len(position.statistics)]
     return jnp.concatenate(
         [
-            jnp.sum(layer**2, axis=0) * (grown if grows and number not in still else 1)
-            for number, layer in enumerate(position.weights[:-1])
+            jnp.sum(layer.reshape(-1, layer.shape[-1]) ** 2, axis=0)
+            * (grown if grows and number not in still else 1)
+            for number, layer in enumerate(standardised)
         ]
     )

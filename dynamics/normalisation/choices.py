@@ -108,6 +108,7 @@ def free(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
         positions.same,
         positions.bend_nothing,
         bind(certificates.balance, grows),
+        plain=grows,
         frozen=layer_numbers(frozen),
     )
 
@@ -252,7 +253,7 @@ def batch_norm(
         raise refusal("a positive memory", memory, "pass ten times the learning rate, say")
     return Normalisation(
         "batch norm",
-        positions.tracked_of,
+        bind(positions.tracked_of, -1),
         positions.view_tracked,
         bind(potentials.of_tracked, decay, float(memory)),
         positions.everything,

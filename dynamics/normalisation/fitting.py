@@ -1,8 +1,11 @@
-"""Which normalisation a problem gets, and what a network with batch norm has to refuse.
+"""Which normalisation a problem gets, and what its network has to refuse.
 
-Most normalisations assume that every layer scales the output. With batch norm only the top layer
-does (`models.batch_norm`), so that those which multiply the layers' norms do not hold there, and
-`lagrange` loses its certificate: hidden layers stay at any norm, the top one does not.
+Most normalisations assume that every layer scales the output, each with degree one. With batch norm
+only the top layer does (`models.batch_norm`), so that those which multiply the layers' norms do not
+hold there, and `lagrange` loses its certificate: hidden layers stay at any norm, the top one does
+not. The same holds where layers share an array, which is of a higher degree. A network that is not
+homogeneous in every layer has no radius, and moves in its weights alone (`free`), where its view is
+`models.Unnormalised`.
 """
 
 import dataclasses
@@ -11,8 +14,10 @@ import jax
 
 from ...models.binding import bind
 from ...models.checks import expect, refusal
+from ...models.network import Network
+from ...models.polar import Unnormalised, require_radius
 from ...models.problem import Problem, require_separate
-from . import positions
+from . import certificates, positions, potentials
 from .choices import sphere
 from .kind import Normalisation
 
@@ -20,32 +25,66 @@ from .kind import Normalisation
 def fitting(problem: Problem, normalisation: Normalisation | None) -> Normalisation:
     """The normalisation for a problem: `sphere` unless one is given, refused where it does not fit.
 
-    On a network with batch norm, a start given as weights has the top layer's norm as its radius.
+    On a network with layers of other degrees than one, as with batch norm, a start given as weights
+    has the radius of `models.radius`.
 
     Raises:
-        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled`,
-            or a frozen layer does not exist.
+        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled` and
+            `Normalisation.plain`, or a frozen layer does not exist.
     """
     chosen = sphere() if normalisation is None else normalisation
     expect(chosen, Normalisation, "a normalisation", "pass for example normalisation.free()")
-    network = problem.network
     chosen = dataclasses.replace(chosen, frozen=_layers_of(problem, chosen.frozen))
-    if chosen.coupled is None:
-        read = bind(positions.by_top_layer, chosen.prepare)
-        return dataclasses.replace(chosen, prepare=read) if network.couples else chosen
-    if chosen.coupled and not network.couples:
+    network = problem.network
+    if network.couples:
+        return _fitting_batch_norm(network, chosen)
+    if chosen.coupled:
         raise refusal(
             f"a network with batch norm for {chosen.name}",
             network.name,
             "make it with batch_norm=True, or use free()",
         )
-    if network.couples and not chosen.coupled:
+    if not network.inhomogeneity and set(network.degrees) <= {1}:
+        return chosen
+    return _fitting_degrees(network, chosen)
+
+
+def _fitting_batch_norm(network: Network, chosen: Normalisation) -> Normalisation:
+    if chosen.coupled is None:
+        return _read_by_degrees(network, chosen)
+    if not chosen.coupled:
         raise refusal(
             f"a normalisation that fits {network.name}",
             chosen.name,
             "use batch_norm(), sphere(), scheduled(), frozen_gain() or top_free()",
         )
-    return chosen
+    standardised = network.degrees.count(0)
+    return dataclasses.replace(chosen, prepare=bind(positions.tracked_of, standardised))
+
+
+def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:
+    """On a network whose layers are not all of degree one, or that is not homogeneous at all."""
+    if chosen.plain:
+        return dataclasses.replace(
+            chosen,
+            prepare=bind(positions.plain_of, network),
+            view=Unnormalised,
+            potential=potentials.of_plain_weights,
+            certificate=bind(certificates.balance_by_degrees, network.degrees),
+        )
+    require_radius(network)
+    if chosen.coupled is None:
+        return _read_by_degrees(network, chosen)
+    raise refusal(
+        f"a normalisation that fits {network.name}, where an array is of higher degree",
+        chosen.name,
+        "use sphere(), scheduled(), frozen_gain() or free()",
+    )
+
+
+def _read_by_degrees(network: Network, chosen: Normalisation) -> Normalisation:
+    read = bind(positions.by_degrees, network, chosen.prepare)
+    return dataclasses.replace(chosen, prepare=read)
 
 
 def _layers_of(problem: Problem, frozen: tuple[int, ...]) -> tuple[int, ...]:

@@ -32,6 +32,7 @@ class Normalisation:
             else. None where the radius is a number of its own, and either will do.
         averages: ``averages(position) -> labels``, the position or a prefix of it with True for
             running averages, which every optimiser moves by plain descent; None without any.
+        plain: Whether positions are the network's own weights, in which every network can move.
         smooth: Whether the flow's field is continuous even where the network has kinks.
         frozen: Layers that do not move.
     """
@@ -46,6 +47,7 @@ class Normalisation:
     certificate: Callable[[Problem, Float[Array, ""], PyTree], Float[Array, "..."]]
     coupled: bool | None = False
     averages: Callable[[PyTree], PyTree] | None = None
+    plain: bool = False
     smooth: bool = False
     frozen: tuple[int, ...] = ()
 

@@ -9,13 +9,13 @@ from jaxtyping import Array, Float, PyTree
 
 from ...models.batch_norm import TrackedPolar, first_statistics, tracked_polar
 from ...models.linearised import Linearised
-from ...models.network import Statistics, Weights
+from ...models.network import Network, Statistics, Weights
 from ...models.polar import (
     LayerPolar,
     Polar,
-    layer_norms,
     normalise,
     project,
+    require_radius,
     to_layers,
     to_polar,
     to_weights,
@@ -126,17 +126,28 @@ def linearised_of(start: Start) -> Linearised:
     return Linearised(weights, weights)
 
 
-def tracked_of(start: Start) -> Tracked:
-    """A start as weights; of a polar one the top layer holds the radius."""
+def tracked_of(standardised: int, start: Start) -> Tracked:
+    """A start as weights; of a polar one the top layer holds the radius.
+
+    Args:
+        standardised: How many of the first layers have batch norm; -1 for all but the top one.
+        start: The start.
+    """
     weights = top_weights_of(start) if isinstance(start, Polar) else start
-    return Tracked(weights, first_statistics(weights))
+    return Tracked(weights, first_statistics(weights[:standardised]))
 
 
-def by_top_layer(prepare: Callable[[Start], PyTree], start: Start) -> PyTree:
-    """The position of a start whose radius is the top layer's norm."""
-    if isinstance(start, Polar):
-        return prepare(start)
-    return prepare(to_polar(start, rho=layer_norms(start[-1:])[0]))
+def by_degrees(network: Network, prepare: Callable[[Start], PyTree], start: Start) -> PyTree:
+    """The position of a start whose radius is not the product of its layers' norms."""
+    return prepare(start if isinstance(start, Polar) else to_polar(start, network=network))
+
+
+def plain_of(network: Network, start: Start) -> Weights:
+    """A start as weights of a network that is not of degree one in every layer."""
+    if not isinstance(start, Polar):
+        return start
+    require_radius(network, "start from weights, network.init(key)")
+    return to_weights(start, network)
 
 
 def timed_of(start: Start) -> Timed:

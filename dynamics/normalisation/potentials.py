@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 from ...models.checks import unknown
 from ...models.linearised import Linearised
 from ...models.network import Weights
-from ...models.polar import LayerPolar, Polar, layer_norms, normalise, retract
-from ...models.problem import Problem, data_loss
+from ...models.polar import LayerPolar, Polar, Unnormalised, layer_norms, normalise, retract
+from ...models.problem import Problem, data_loss, objective
 from .positions import TIME_MASS, Gained, Radius, Timed, Tracked, view_timed
 
 SampleWeights = Float[Array, "samples"] | None
@@ -63,6 +63,13 @@ def of_weights(
     """Data loss, and decay of weights."""
     penalty = _penalty(decay, layer_norms(weights) ** 2)
     return _data(problem, weights, sample_weights) + problem.decay * penalty
+
+
+def of_plain_weights(
+    problem: Problem, weights: Weights, sample_weights: SampleWeights
+) -> Float[Array, ""]:
+    """Data loss and decay of weights, of a network whatever its degrees."""
+    return objective(problem, Unnormalised(weights), sample_weights)
 
 
 def of_layers(

@@ -21,6 +21,7 @@ Source: [Wide] sections 3 and 6.
 
 import functools
 import itertools
+from collections.abc import Callable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -31,27 +32,27 @@ from ...models.polar import to_weights
 from ...models.problem import Problem, require_separate
 from ...models.views import View
 from .class_moments import class_moments
+from .points import pre_activations
 
 
 def imbalances(problem: Problem, view: View) -> Float[Array, "pairs"]:
     """|D_l| of each pair of consecutive layers, in operator norm; [Wide]'s eps_2 is their largest.
 
-    Raises:
-        ValueError: If a layer is not dense.
+    NaN where one of the two is not dense.
     """
-    after, before = _squares(problem, view)
-    return jnp.stack([_size(a - b) for a, b in zip(after, before, strict=True)])
+    return _of_pairs(lambda after, before: _size(after - before), problem, view)
 
 
 def balance(problem: Problem, view: View) -> Float[Array, "pairs"]:
     """|D_l| relative to the smaller of its two terms. Source: [Wide] section 6.
 
-    Raises:
-        ValueError: If a layer is not dense.
+    NaN where one of the two layers is not dense.
     """
-    after, before = _squares(problem, view)
-    smaller = [jnp.minimum(_size(a), _size(b)) for a, b in zip(after, before, strict=True)]
-    return imbalances(problem, view) / jnp.stack(smaller)
+
+    def relative(after: Array, before: Array) -> Array:
+        return _size(after - before) / jnp.minimum(_size(after), _size(before))
+
+    return _of_pairs(relative, problem, view)
 
 
 def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
@@ -61,20 +62,15 @@ def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
     whether a ReLU would.
 
     Raises:
-        ValueError: If a layer is not dense, or the network has batch norm.
+        ValueError: If the network has batch norm, or its layers are not known.
     """
     require_separate(
         problem,
         "negativity",
         "standardised pre-activations are negative about half the time by construction",
     )
-    weights = _dense(problem, view.directions)
-    passed = (
-        problem.inputs.reshape(len(problem.inputs), -1),
-        *problem.network.hidden(weights, problem.inputs),
-    )
-    values = [h @ layer for h, layer in zip(passed[:-1], weights[:-1], strict=True)]
-    return jnp.stack([_size(jnp.minimum(z, 0)) / _size(z) for z in values])
+    seen = (at.values for at in pre_activations(problem, view))
+    return jnp.stack([_size(jnp.minimum(z, 0)) / _size(z) for z in seen])
 
 
 def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Float[Array, "head"]:
@@ -90,16 +86,16 @@ def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Floa
         rows are fewer than that.
 
     Raises:
-        ValueError: If a layer is not dense, or the head is longer than the network.
+        ValueError: If a layer of the head is not dense, or it is longer than the network.
 
     Source: [Wide] section 3 (c_3 is the first entry) and Proposition 5.3.
     """
-    weights = _dense(problem, view.directions)
+    weights = view.directions
     if not 0 <= linear_layers < len(weights):
         raise refusal(
             f"between 0 and {len(weights) - 1} linear layers", linear_layers, "pass fewer"
         )
-    head = weights[len(weights) - 1 - linear_layers :]
+    head = _dense(problem, weights[len(weights) - 1 - linear_layers :])
     products = [functools.reduce(jnp.matmul, head[start:]) for start in range(len(head))]
     return jnp.stack([_condition(product) for product in products])
 
@@ -122,24 +118,35 @@ def class_mean_gram(
     return means @ means.T
 
 
-def _squares(problem: Problem, view: View) -> tuple[list[Array], list[Array]]:
-    """W_{l+1}^T W_{l+1} and W_l W_l^T of each pair; ours are the transposes of the documents' W."""
-    weights = _dense(problem, to_weights(view))
-    return [w @ w.T for w in weights[1:]], [w.T @ w for w in weights[:-1]]
-
-
-def _dense(problem: Problem, weights: Weights) -> Weights:
-    shapes = [layer.shape for layer in weights]
-    fits = all(len(shape) == 2 for shape in shapes) and all(
-        low[1] == high[0] for low, high in itertools.pairwise(shapes)
+def _of_pairs(
+    measure: Callable[[Array, Array], Array], problem: Problem, view: View
+) -> Float[Array, "pairs"]:
+    """A measure of W_{l+1}^T W_{l+1} and W_l W_l^T; ours are the transposes of the documents' W."""
+    weights = to_weights(view, problem.network)
+    return jnp.stack(
+        [
+            measure(high @ high.T, low.T @ low)
+            if _fit(low, high)
+            else jnp.full((), jnp.nan, low.dtype)
+            for low, high in itertools.pairwise(weights)
+        ]
     )
-    if not fits:
+
+
+def _fit(low: Array, high: Array) -> bool:
+    """Whether both are dense layers, and one reads what the other gives."""
+    return low.ndim == high.ndim == 2 and low.shape[1] == high.shape[0]
+
+
+def _dense(problem: Problem, head: Weights) -> Weights:
+    fits = all(_fit(low, high) for low, high in itertools.pairwise(head))
+    if not fits or head[-1].ndim != 2:
         raise refusal(
-            f"dense layers that fit each other in {problem.network.name}",
-            f"layers {shapes}",
-            "look at dense networks only",
+            f"a head of dense layers that fit each other in {problem.network.name}",
+            f"layers {[layer.shape for layer in head]}",
+            "pass fewer linear layers",
         )
-    return weights
+    return head
 
 
 def _size(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:

@@ -113,7 +113,7 @@ def layer_outputs(
     Raises:
         ValueError: If the network has no such layer.
     """
-    weights = view.directions if normalised else to_weights(view)
+    weights = view.directions if normalised else to_weights(view, problem.network)
     if layer == -1:
         values = problem.network.features(weights, problem.inputs)
     else:

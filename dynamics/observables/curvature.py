@@ -150,9 +150,9 @@ def _check(choice: _Choice) -> None:
         raise refusal("a layer's number from 0", choice.block, "count layers from 0")
 
 
-def _position(choice: _Choice, view: View) -> PyTree:
+def _position(choice: _Choice, problem: Problem, view: View) -> PyTree:
     polar = point(view)
-    return polar if choice.coordinates == "polar" else to_weights(view)
+    return polar if choice.coordinates == "polar" else to_weights(view, problem.network)
 
 
 def _view(position: PyTree) -> View:
@@ -229,7 +229,7 @@ def _start(size: int, dtype: Any) -> Float[Array, "size"]:
 
 
 def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
-    at = _position(choice, view)
+    at = _position(choice, problem, view)
     flat, unravel = jax.flatten_util.ravel_pytree(at)
     multiply = _product(choice, problem, at)
 
@@ -248,7 +248,7 @@ def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
 
 
 def _kernel(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
-    at = _position(choice, view)
+    at = _position(choice, problem, view)
 
     def function(position: PyTree) -> Array:
         return outputs(problem, _view(position)).reshape(-1)

@@ -19,8 +19,10 @@ from jaxtyping import Array, Float
 
 from ...models.binding import bind
 from ...models.checks import refusal
+from ...models.network import PreActivations
 from ...models.problem import Problem, require_separate
 from ...models.views import View
+from .points import pre_activations
 from .regime import patterns
 
 
@@ -43,7 +45,7 @@ def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, 
 
     Raises:
         ValueError: If the tolerance is not positive; when it is evaluated, if the network has batch
-            norm or a layer with kinks is not dense.
+            norm or its layers are not known.
     """
     if not tolerance > 0:
         raise refusal("a tolerance above zero", tolerance, "pass for example 1e-4")
@@ -52,18 +54,11 @@ def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, 
 
 def _on_kinks(tolerance: float, problem: Problem, view: View) -> Float[Array, "layers"]:
     require_separate(problem, "kinks")
-    hidden = problem.network.hidden(view.directions, problem.inputs)
-    flat = problem.inputs.reshape(problem.inputs.shape[0], -1)
-    seen = (flat, *hidden)
-    shares = [
-        _share(tolerance, seen[layer], view.directions[layer]) for layer in problem.network.kinks
-    ]
+    seen = pre_activations(problem, view)
+    shares = [_share(tolerance, seen[layer]) for layer in problem.network.kinks]
     return jnp.stack(shares) if shares else jnp.zeros(0)
 
 
-def _share(tolerance: float, seen: Array, layer: Array) -> Float[Array, ""]:
-    if layer.ndim != 2:
-        raise refusal("dense layers", f"a layer {layer.shape}", "observe dead_units there")
-    sizes = jnp.linalg.norm(seen, axis=1)[:, None] * jnp.linalg.norm(layer, axis=0)[None, :]
-    sits = (jnp.abs(seen @ layer) <= tolerance * sizes) & (sizes > 0)
-    return jnp.mean(sits, dtype=layer.dtype)
+def _share(tolerance: float, at: PreActivations) -> Float[Array, ""]:
+    sits = (jnp.abs(at.values) <= tolerance * at.sizes) & (at.sizes > 0)
+    return jnp.mean(sits, dtype=at.values.dtype)

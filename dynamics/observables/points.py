@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from ...models.checks import refusal
 from ...models.linearised import Linearised
+from ...models.network import PreActivations
 from ...models.polar import Polar, project
 from ...models.problem import Problem, objective, require_separate, take
 from ...models.views import View
@@ -74,6 +75,20 @@ def output_slopes(problem: Problem, view: View) -> tuple[Array, ...]:
         )
 
     return jax.vmap(one)(problem.inputs)
+
+
+def pre_activations(problem: Problem, view: View) -> tuple[PreActivations, ...]:
+    """What the units of each hidden layer see, of the normalised network.
+
+    Raises:
+        ValueError: If the network's layers are not known.
+    """
+    network = problem.network
+    if network.pre_activations is None:
+        raise refusal(
+            "a network whose layers are known", network.name, "make it by models.mlp or convnet"
+        )
+    return network.pre_activations(view.directions, problem.inputs)
 
 
 def as_matrix(layer: Float[Array, "..."]) -> Float[Array, "inputs outputs"]:

@@ -79,7 +79,7 @@ def _kernel(problem: Problem, weights: Weights) -> Float[Array, "rows rows"]:
 
 def _kernel_distance(begin: Weights, problem: Problem, view: View) -> dict[str, Array]:
     point(view)
-    now, before = _kernel(problem, to_weights(view)), _kernel(problem, begin)
+    now, before = _kernel(problem, to_weights(view, problem.network)), _kernel(problem, begin)
     size, first = jnp.linalg.norm(now), jnp.linalg.norm(before)
     # One minus the cosine as half a squared distance: no cancellation where they are alike.
     turned = jnp.sum((now / size - before / first) ** 2) / 2

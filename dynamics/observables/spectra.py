@@ -251,13 +251,13 @@ def _pair_residual(first: int, second: int, problem: Problem, view: View) -> Flo
     return jnp.stack([jnp.linalg.norm((found - layer).ravel()) for found, layer in pairs])
 
 
-def _flat(view: View) -> tuple[Array, Callable[[Array], Weights]]:
+def _flat(problem: Problem, view: View) -> tuple[Array, Callable[[Array], Weights]]:
     point(view)
-    return jax.flatten_util.ravel_pytree(to_weights(view))
+    return jax.flatten_util.ravel_pytree(to_weights(view, problem.network))
 
 
 def _jacobian_rank(cutoff: float, problem: Problem, view: View) -> Float[Array, ""]:
-    weights, unravel = _flat(view)
+    weights, unravel = _flat(problem, view)
     jacobian = jax.jacrev(
         lambda flat: problem.network.apply(unravel(flat), problem.inputs).reshape(-1)
     )(weights)
@@ -265,7 +265,7 @@ def _jacobian_rank(cutoff: float, problem: Problem, view: View) -> Float[Array, 
 
 
 def _flat_directions(cutoff: float, problem: Problem, view: View) -> dict[str, Any]:
-    weights, unravel = _flat(view)
+    weights, unravel = _flat(problem, view)
     if weights.size > LARGEST_DENSE:
         raise refusal(
             f"at most {LARGEST_DENSE} weights for a dense Hessian",

@@ -110,7 +110,7 @@ def head(problem: Problem, view: View, linear_layers: int = 1) -> Head:
             smooth activation in the head is not seen.
     """
     conditions = balance.head_condition(problem, view, linear_layers)
-    weights = to_weights(view)
+    weights = to_weights(view, problem.network)
     below = len(weights) - 1 - linear_layers
     _check(problem, linear_layers, below)
     flat = problem.inputs.reshape(len(problem.inputs), -1)

@@ -181,14 +181,14 @@ def _alpha(gamma: float, problem: Problem, weights: Weights) -> Float[Array, ""]
 
 def _slope(gamma: float, problem: Problem, view: View) -> Bounded:
     point(view)
-    weights = to_weights(view)
+    weights = to_weights(view, problem.network)
     cost, _, slopes = _costs(problem, weights)
     return {"measured": 2 * _squares(slopes) / cost, "bound": _alpha(gamma, problem, weights)}
 
 
 def _decayed_slope(gamma: float, problem: Problem, view: View) -> Bounded:
     point(view)
-    weights = to_weights(view)
+    weights = to_weights(view, problem.network)
     cost, decay, slopes = _costs(problem, weights)
     size, alpha = _squares(weights), _alpha(gamma, problem, weights)
     whole = tuple(s + decay * w for s, w in zip(slopes, weights, strict=True))
@@ -198,7 +198,7 @@ def _decayed_slope(gamma: float, problem: Problem, view: View) -> Bounded:
 
 
 def _ball(gamma: float, problem: Problem, view: View) -> Quantities:
-    weights = to_weights(view)
+    weights = to_weights(view, problem.network)
     _, decay, _ = _costs(problem, weights)
     first, upper = _sizes(problem, weights)
     alpha = _alpha(gamma, problem, weights) / 4 ** (len(weights) - 1)
@@ -219,7 +219,7 @@ def _requirements(
     problem: Problem,
     view: View,
 ) -> dict[str, Any]:
-    weights, around = to_weights(view), _ball(gamma, problem, view)
+    weights, around = to_weights(view, problem.network), _ball(gamma, problem, view)
     cost, decay, _ = _costs(problem, weights)
     alpha, size = around["alpha"], _squares(weights)
     first, upper = _sizes(problem, weights)
