@@ -6,13 +6,13 @@ with kernel K ``[height, width, in, out]``, stride s, and zeros around the image
 padding. Two ways give the same numbers up to round-off:
 
 - ``"slices"``: one strided slice of the images for each place (a, b) of the kernel, side by side,
-  and one product of matrices. On a CPU the weight gradient of XLA's own convolution is 50 times
-  slower than this inside a compiled loop, where every run of ours takes place.
-- ``"library"``: ``jax.lax.conv_general_dilated``, which is cuDNN on a GPU.
+  and one product of matrices. It holds (kernel / stride)^2 times the images in memory.
+- ``"library"``: ``jax.lax.conv_general_dilated``, which is cuDNN on a GPU. On a CPU its weight
+  gradient is 50 times slower inside a compiled loop, where every run of ours takes place.
 
-``"auto"`` takes slices on a CPU and, elsewhere, the library's; this is decided when a program is
-compiled for its device (`docs/networks.md` says what was measured). Where neighbouring patches do
-not overlap both are a reshaping and a product.
+``"auto"`` takes slices on CPUs and on NVIDIA GPUs, where they were faster in every case that was
+measured, alone and over members (`docs/networks.md`), and the library's elsewhere. This is decided
+when a program is compiled for its device.
 
 Source: the convolutional networks of [Dyn] section 3.1 and [M117] section 4.
 """
@@ -136,6 +136,7 @@ def convolve(inputs: Images, kernel: Kernel, over: Window) -> Images:
         inputs,
         kernel,
         cpu=lambda h, k: _slices(h, k, over),
+        cuda=lambda h, k: _slices(h, k, over),
         default=lambda h, k: _library(h, k, over),
     )
 

@@ -199,7 +199,8 @@ def _init(
     module: nn.Module, paths: tuple[Path, ...], shape: tuple[int, ...], key: Key[Array, ""]
 ) -> Weights:
     params = module.init(key, jnp.zeros(shape))["params"]
-    return tuple(functools.reduce(lambda tree, name: tree[name], path, params) for path in paths)
+    arrays = (functools.reduce(lambda tree, name: tree[name], path, params) for path in paths)
+    return tuple(jnp.asarray(array, float) for array in arrays)
 
 
 def _variables(paths: tuple[Path, ...], weights: Weights) -> dict[str, Any]:
