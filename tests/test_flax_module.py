@@ -57,7 +57,7 @@ IMAGES = jnp.zeros((2, 4, 4, 1))
 
 
 def test_a_module_moves_like_our_own_network():
-    """The same start, the same flow."""
+    """The same start, the same path."""
     own = models.mlp((4, 6, 1))
     theirs = models.from_flax(Plain(), jnp.zeros((2, 4)))
     weights = theirs.init(jax.random.key(1))
@@ -65,7 +65,7 @@ def test_a_module_moves_like_our_own_network():
     look = dynamics.observe("rho", "margins", "nc1_traces")
     ran = [
         dynamics.simulate(
-            dynamics.gradient_flow(problem(network)), weights, times=times, observe=look
+            dynamics.gradient_descent(problem(network), 0.1), weights, times=times, observe=look
         )
         for network in (own, theirs)
     ]

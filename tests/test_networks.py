@@ -118,7 +118,13 @@ def test_the_flow_on_the_spheres_is_the_gradients_and_rho_obeys_its_equation(nam
         assert abs(float(jnp.sum(move * direction))) <= ROUND_OFF
 
 
-@pytest.mark.parametrize("name", ["linear", "smoothed kinks", "tied, smoothed"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tied, smoothed",
+        *(pytest.param(n, marks=pytest.mark.slow) for n in ("linear", "smoothed kinks")),
+    ],
+)
 def test_free_weights_conserve_squared_norms_over_degrees(name):
     network = NETWORKS[name]
     problem, weights = drawn(network)
