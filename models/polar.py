@@ -111,9 +111,14 @@ class Unnormalised(NamedTuple):
         return self.evaluate(network, inputs)
 
 
+def squared_norms(weights: Weights) -> Float[Array, "layers"]:
+    """Squared Frobenius norm of each layer; differentiable where a layer is zero."""
+    return jnp.stack([jnp.sum(layer**2) for layer in weights])
+
+
 def layer_norms(weights: Weights) -> Float[Array, "layers"]:
     """Frobenius norm of each layer."""
-    return jnp.stack([jnp.sqrt(jnp.sum(layer**2)) for layer in weights])
+    return jnp.sqrt(squared_norms(weights))
 
 
 def normalise(weights: Weights) -> Weights:

@@ -29,7 +29,7 @@ from .checks import is_traced, refusal
 from .inputs import input_norms
 from .losses import Loss
 from .network import Network
-from .polar import Unnormalised
+from .polar import Unnormalised, squared_norms
 from .targets import encoding_of
 from .views import View
 
@@ -143,7 +143,7 @@ def objective(
 
 def _decaying(view: View) -> Float[Array, ""]:
     if isinstance(view, Unnormalised):
-        return jnp.sum(jnp.stack([jnp.sum(layer**2) for layer in view.directions]))
+        return jnp.sum(squared_norms(view.directions))
     return view.rho**2
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Array, Float
 
 from ...models.linearised import Linearised
 from ...models.network import Weights
-from ...models.polar import LayerPolar, Polar, layer_norms
+from ...models.polar import LayerPolar, Polar, layer_norms, squared_norms
 from ...models.problem import Problem
 from .positions import Gained, Timed, Tracked
 
@@ -65,7 +65,7 @@ def balance_by_degrees(
     Empty for a network without degrees: nothing is conserved there.
     """
     shares = jnp.asarray(degrees, weights[0].dtype)
-    squares = layer_norms(weights[: len(degrees)]) ** 2 / shares if degrees else shares
+    squares = squared_norms(weights) / shares if degrees else shares
     return jnp.diff(squares) * jnp.exp(4 * problem.decay * time)
 
 
@@ -82,7 +82,7 @@ def ratios_of_excess(
 ) -> Float[Array, "others"]:
     """Ratios of 1 - norm^2 to the first layer's; undefined on the sphere."""
     del problem, time
-    excess = 1 - layer_norms(polar.directions) ** 2
+    excess = 1 - squared_norms(polar.directions)
     return excess[1:] / excess[0]
 
 

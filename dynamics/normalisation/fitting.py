@@ -17,7 +17,7 @@ from ...models.checks import expect, refusal
 from ...models.network import Network
 from ...models.polar import Unnormalised, require_radius
 from ...models.problem import Problem, require_separate
-from . import certificates, positions, potentials
+from . import certificates, positions
 from .choices import sphere
 from .kind import Normalisation
 
@@ -69,7 +69,6 @@ def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:
             chosen,
             prepare=bind(positions.plain_of, network),
             view=Unnormalised,
-            potential=potentials.of_plain_weights,
             certificate=bind(certificates.balance_by_degrees, network.degrees),
         )
     require_radius(network)

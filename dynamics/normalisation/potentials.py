@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 from ...models.checks import unknown
 from ...models.linearised import Linearised
 from ...models.network import Weights
-from ...models.polar import LayerPolar, Polar, Unnormalised, layer_norms, normalise, retract
-from ...models.problem import Problem, data_loss, objective
+from ...models.polar import LayerPolar, Polar, normalise, retract, squared_norms
+from ...models.problem import Problem, data_loss
 from .positions import TIME_MASS, Gained, Radius, Timed, Tracked, view_timed
 
 SampleWeights = Float[Array, "samples"] | None
@@ -61,15 +61,8 @@ def of_weights(
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss, and decay of weights."""
-    penalty = _penalty(decay, layer_norms(weights) ** 2)
+    penalty = _penalty(decay, squared_norms(weights))
     return _data(problem, weights, sample_weights) + problem.decay * penalty
-
-
-def of_plain_weights(
-    problem: Problem, weights: Weights, sample_weights: SampleWeights
-) -> Float[Array, ""]:
-    """Data loss and decay of weights, of a network whatever its degrees."""
-    return objective(problem, Unnormalised(weights), sample_weights)
 
 
 def of_layers(
@@ -107,7 +100,7 @@ def of_linearised(
     sample_weights: SampleWeights,
 ) -> Float[Array, ""]:
     """Data loss of the expansion, and decay of the moving weights."""
-    penalty = _penalty(decay, layer_norms(position.weights) ** 2)
+    penalty = _penalty(decay, squared_norms(position.weights))
     return data_loss(problem, position, sample_weights) + problem.decay * penalty
 
 
@@ -120,7 +113,7 @@ def of_tracked(
 ) -> Float[Array, ""]:
     """Data loss, decay, and a spring that draws running statistics to those of the batch."""
     assert problem.network.statistics is not None
-    squares = layer_norms(position.weights) ** 2
+    squares = squared_norms(position.weights)
     penalty = squares[-1] if decay == "top" else jnp.sum(squares)
     # Without its derivative: the statistics follow the weights and do not pull at them.
     batch = jax.lax.stop_gradient(problem.network.statistics(position.weights, problem.inputs))

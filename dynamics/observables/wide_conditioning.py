@@ -22,6 +22,7 @@ Source: [Wide] section 5.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...models.polar import squared_norms
 from ...models.problem import Problem
 from ...models.views import View
 from .curvature import kernel_eigenvalues
@@ -87,4 +88,4 @@ def _floor(at: Head) -> Float[Array, ""]:
 
 
 def _squares(at: Head) -> Float[Array, ""]:
-    return jnp.sum(jnp.stack([jnp.sum(layer**2) for layer in at.layers]))
+    return jnp.sum(squared_norms(at.layers))

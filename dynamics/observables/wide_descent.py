@@ -55,7 +55,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ...models.binding import bind
 from ...models.checks import refusal
 from ...models.network import Weights
-from ...models.polar import to_weights
+from ...models.polar import squared_norms, to_weights
 from ...models.problem import Problem
 from ...models.views import View
 from .points import point
@@ -170,10 +170,6 @@ def _sizes(problem: Problem, weights: Weights) -> tuple[Array, Array]:
     return least(first, len(first)), jnp.asarray(upper)
 
 
-def _squares(layers: Weights) -> Float[Array, ""]:
-    return jnp.sum(jnp.stack([jnp.sum(layer**2) for layer in layers]))
-
-
 def _alpha(gamma: float, problem: Problem, weights: Weights) -> Float[Array, ""]:
     first, upper = _sizes(problem, weights)
     return 4 * (gamma ** (len(weights) - 2) * first * jnp.prod(upper)) ** 2
@@ -183,18 +179,21 @@ def _slope(gamma: float, problem: Problem, view: View) -> Bounded:
     point(view)
     weights = to_weights(view, problem.network)
     cost, _, slopes = _costs(problem, weights)
-    return {"measured": 2 * _squares(slopes) / cost, "bound": _alpha(gamma, problem, weights)}
+    return {
+        "measured": 2 * jnp.sum(squared_norms(slopes)) / cost,
+        "bound": _alpha(gamma, problem, weights),
+    }
 
 
 def _decayed_slope(gamma: float, problem: Problem, view: View) -> Bounded:
     point(view)
     weights = to_weights(view, problem.network)
     cost, decay, slopes = _costs(problem, weights)
-    size, alpha = _squares(weights), _alpha(gamma, problem, weights)
+    size, alpha = jnp.sum(squared_norms(weights)), _alpha(gamma, problem, weights)
     whole = tuple(s + decay * w for s, w in zip(slopes, weights, strict=True))
     above = cost + decay / 2 * size - decay * plateau(alpha, decay, jnp.sqrt(size))
     bound = jnp.where(alpha > 0, jnp.maximum(alpha / 4 * above, 0), 0)
-    return {"measured": _squares(whole), "bound": bound}
+    return {"measured": jnp.sum(squared_norms(whole)), "bound": bound}
 
 
 def _ball(gamma: float, problem: Problem, view: View) -> Quantities:
@@ -204,7 +203,7 @@ def _ball(gamma: float, problem: Problem, view: View) -> Quantities:
     alpha = _alpha(gamma, problem, weights) / 4 ** (len(weights) - 1)
     inputs = problem.inputs.reshape(len(problem.inputs), -1)
     radius = jnp.min(jnp.append(upper, first / operator_norm(inputs))) / 2
-    reach = jnp.sqrt(_squares(weights)) + radius
+    reach = jnp.sqrt(jnp.sum(squared_norms(weights))) + radius
     return {
         "alpha": alpha, "radius": radius, "reach": reach, "m": plateau(alpha, decay, reach),
     }  # fmt: skip
@@ -221,7 +220,7 @@ def _requirements(
 ) -> dict[str, Any]:
     weights, around = to_weights(view, problem.network), _ball(gamma, problem, view)
     cost, decay, _ = _costs(problem, weights)
-    alpha, size = around["alpha"], _squares(weights)
+    alpha, size = around["alpha"], jnp.sum(squared_norms(weights))
     first, upper = _sizes(problem, weights)
     share = (gamma / 2) ** (len(weights) - 2)
     rate = 2 * learning_rate / len(problem.targets)
