@@ -58,6 +58,11 @@ class BatchNorm:
             raise refusal("an epsilon >= 0", self.epsilon, "pass for example 1e-6")
 
 
+def as_batch_norm(wanted: BatchNorm | bool) -> BatchNorm | None:
+    """What a constructor's ``batch_norm`` asks for: the usual one for True, none for False."""
+    return BatchNorm() if wanted is True else wanted or None
+
+
 class TrackedPolar(NamedTuple):
     """Polar coordinates of a network with batch norm, and its running statistics: a `View`.
 

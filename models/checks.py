@@ -80,15 +80,26 @@ def single(name: str, value: Any) -> None:
 
 
 def whole(values: Sequence[int], name: str) -> tuple[int, ...]:
-    """Whole numbers above zero.
+    """Whole numbers.
 
     Raises:
         ValueError: If one is not.
     """
     try:
-        sizes = tuple(map(operator.index, values))
+        return tuple(map(operator.index, values))
     except TypeError as error:
-        raise refusal(f"{name} as whole numbers", values, "pass a tuple of them") from error
+        raise refusal(
+            f"{name} as whole numbers", values, "pass for example 64 or (64, 1)"
+        ) from error
+
+
+def counts(values: Sequence[int], name: str) -> tuple[int, ...]:
+    """Whole numbers above zero.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    sizes = whole(values, name)
     if any(size < 1 for size in sizes):
         raise refusal(f"{name} above zero", sizes, "enlarge them")
     return sizes

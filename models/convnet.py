@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from .activations import Activation, relu
 from .batch_norm import BatchNorm
-from .checks import refusal, whole
+from .checks import counts, refusal
 from .convolution import Shape, image_shape, window
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
@@ -65,22 +65,19 @@ def convnet(
     >>> [layer.shape for layer in network.init(jax.random.key(0))]
     [(3, 3, 1, 4), (3, 3, 4, 6), (6, 10), (10, 2)]
     """
-    size, planes = image_shape(image), whole(channels, "channels")
+    size, planes = image_shape(image), counts(channels, "channels")
     layers: list[Layer] = []
     for count, stride in zip(planes, _strides(strides, len(planes)), strict=True):
         over = window(size, kernel, stride, padding, method)
         layers.append(convolution(size, count, kernel, over))
         size = Shape(*layers[-1].gives)
     width = size.size
-    for count in (*whole(dense_widths, "dense_widths"), *whole((outputs,), "outputs")):
+    for count in (*counts(dense_widths, "dense_widths"), *counts((outputs,), "outputs")):
         layers.append(dense(width, count))
         width = count
-    if not 0 <= linear_layers < len(layers):
-        expected = f"between 0 and {len(layers) - 1} linear layers"
-        raise refusal(expected, linear_layers, "the output layer is not counted")
     return feed_forward(
         _name(tuple(image), planes, (*dense_widths, outputs)),
-        activated(layers, len(layers) - 1 - linear_layers, activation, batch_norm),
+        activated(layers, activation, linear_layers, batch_norm),
         initialisation or lecun(),
     )
 
@@ -92,7 +89,7 @@ def _name(*sizes: tuple[int, ...]) -> str:
 
 
 def _strides(strides: int | Sequence[int], count: int) -> tuple[int, ...]:
-    own = (strides,) * count if isinstance(strides, int) else whole(strides, "strides")
+    own = (strides,) * count if isinstance(strides, int) else counts(strides, "strides")
     if len(own) != count:
         raise refusal(f"one stride for each of {count} convolutions", own, "pass one number")
     return own

@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .checks import refusal, unknown, whole
+from .checks import counts, refusal, unknown
 
 METHODS = ("auto", "slices", "library")
 
@@ -66,7 +66,7 @@ def image_shape(values: Sequence[int]) -> Shape:
     Raises:
         ValueError: If they are not three whole numbers above zero.
     """
-    sizes = whole(values, "image")
+    sizes = counts(values, "image")
     if len(sizes) != 3:
         raise refusal("image (height, width, channels)", sizes, "pass for example (32, 32, 3)")
     return Shape(*sizes)
@@ -91,8 +91,7 @@ def window(image: Shape, kernel: int, stride: int, padding: str, method: str) ->
         raise unknown("padding", padding, ("valid", "same"))
     if method not in METHODS:
         raise unknown("method of convolution", method, METHODS)
-    if kernel < 1 or stride < 1:
-        raise refusal("kernels and strides of one or more", (kernel, stride), "enlarge them")
+    counts((kernel, stride), "kernel and stride")
     if padding == "valid":
         return Window(stride, method=method)
     missing = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in image[:2]]

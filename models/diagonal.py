@@ -8,10 +8,8 @@ dense network that *starts* diagonal they have gradients and do not stay zero.
 Source: [M112] H.3, where (55)-(56) say that descent would keep a dense network diagonal.
 """
 
-import operator
-
 from .activations import Activation, relu
-from .checks import refusal
+from .checks import counts
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, gaussian
 from .layers import dense, masked
@@ -40,11 +38,9 @@ def diagonal(
     >>> [layer.shape for layer in diagonal(3, layers=3).init(jax.random.key(0))]
     [(3, 3), (3, 3), (3, 1)]
     """
-    channels, count = operator.index(width), operator.index(layers)
-    if min(channels, count) < 1:
-        raise refusal("width and layers above zero", (width, layers), "pass for example 4 and 3")
+    channels, count = counts((width, layers), "width and layers")
     return feed_forward(
         f"diagonal {channels}, {count} layers",
-        activated([masked(channels)] * (count - 1) + [dense(channels, 1)], count - 1, activation),
+        activated([masked(channels)] * (count - 1) + [dense(channels, 1)], activation),
         initialisation or gaussian(),
     )

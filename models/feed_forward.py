@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from .activations import Activation, linear, relu
-from .batch_norm import BatchNorm, of_batch, standardise
+from .batch_norm import BatchNorm, as_batch_norm, of_batch, standardise
 from .binding import bind
 from .checks import refusal
 from .initialisations import Initialisation
@@ -49,18 +49,32 @@ class _Passed(NamedTuple):
 
 def activated(
     layers: Sequence[Layer],
-    active: int,
     activation: Activation,
+    linear_layers: int = 0,
     batch_norm: BatchNorm | bool = False,
 ) -> list[Layer]:
-    """Layers with an activation after the first ``active``, and batch norm in all but the last."""
-    norm = BatchNorm() if batch_norm is True else batch_norm or None
-    kinds = [activation if depth < active else linear for depth in range(len(layers) - 1)]
-    hidden = [
-        dataclasses.replace(layer, activation=kind, batch_norm=norm)
-        for layer, kind in zip(layers, kinds, strict=False)
+    """The layers, hidden ones with their activation and batch norm.
+
+    Args:
+        layers: In forward order, the last one the output layer, which is left as it is.
+        activation: Of the first hidden layers.
+        linear_layers: How many of the last hidden layers have none.
+        batch_norm: Of every hidden layer.
+
+    Raises:
+        ValueError: If there are more linear layers than hidden ones.
+    """
+    hidden = len(layers) - 1
+    if not 0 <= linear_layers <= hidden:
+        expected = f"between 0 and {hidden} linear layers"
+        raise refusal(expected, linear_layers, "the output layer is not counted")
+    norm, active = as_batch_norm(batch_norm), hidden - linear_layers
+    kinds = [activation] * active + [linear] * linear_layers
+    pairs = zip(layers[:-1], kinds, strict=True)
+    return [
+        *(dataclasses.replace(layer, activation=kind, batch_norm=norm) for layer, kind in pairs),
+        layers[-1],
     ]
-    return [*hidden, layers[-1]]
 
 
 def feed_forward(

@@ -28,7 +28,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Key
 
 from .binding import bind
-from .checks import refusal
+from .checks import expect, refusal
 from .network import Hidden, Network, Weights
 
 Path = tuple[str, ...]
@@ -59,8 +59,9 @@ def from_flax(
         The network; equal modules and shapes return the same object.
 
     Raises:
-        ValueError: If the module is not homogeneous, with the array named; if it has other state
-            than parameters, needs a random key, or its samples depend on each other.
+        ValueError: If it is no flax module; if it is not homogeneous, with the array named; if it
+            has other state than parameters, needs a random key, or its samples depend on each
+            other.
 
     >>> class Pair(nn.Module):
     ...     @nn.compact
@@ -70,6 +71,7 @@ def from_flax(
     >>> [layer.shape for layer in network.init(jax.random.key(0))], network.degrees
     ([(5, 8), (8, 1)], (1, 1))
     """
+    expect(module, nn.Module, "a flax module", "pass an instance: from_flax(MyModule(), inputs)")
     shape = np.shape(inputs)
     if len(shape) < 2 or shape[0] < 2:
         raise refusal("inputs [samples, ...] of two samples or more", shape, "pass some inputs")

@@ -14,12 +14,11 @@ Source: [Dyn] section 3.1; heads of several linear layers, [Wide] section 2; bat
 """
 
 import itertools
-import operator
 from collections.abc import Sequence
 
 from .activations import Activation, linear, relu
 from .batch_norm import BatchNorm
-from .checks import refusal
+from .checks import refusal, whole
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
 from .layers import dense
@@ -57,28 +56,16 @@ def mlp(
     >>> [w.shape for w in network.init(jax.random.key(0))]
     [(64, 32), (32, 32), (32, 1)]
     """
-    try:
-        sizes = tuple(map(operator.index, widths))
-    except TypeError as error:
-        raise refusal("widths as whole numbers", widths, "pass for example (64, 32, 1)") from error
-    hidden = len(sizes) - 2
-    if hidden < 0 or min(sizes) < 1:
+    sizes = whole(widths, "widths")
+    if len(sizes) < 2 or min(sizes) < 1:
         raise refusal("at least two positive widths", sizes, "pass for example (64, 32, 1)")
-    if not 0 <= linear_layers <= hidden:
-        raise refusal(
-            f"between 0 and {hidden} linear layers",
-            linear_layers,
-            "the output layer is not counted",
-        )
-    if batch_norm and not hidden:
+    plain = [dense(*shape) for shape in itertools.pairwise(sizes)]
+    layers = activated(plain, activation, linear_layers, batch_norm)
+    if batch_norm and len(layers) == 1:
         raise refusal("a hidden layer for batch norm", sizes, "pass for example (64, 32, 1)")
-    active = 0 if activation == linear else hidden - linear_layers
-    layers = [dense(*shape) for shape in itertools.pairwise(sizes)]
-    return feed_forward(
-        f"{'mlp' if active else 'deep linear'} {'-'.join(map(str, sizes))}",
-        activated(layers, active, activation, batch_norm),
-        initialisation or lecun(),
-    )
+    kind = "mlp" if any(layer.activation != linear for layer in layers) else "deep linear"
+    name = f"{kind} {'-'.join(map(str, sizes))}"
+    return feed_forward(name, layers, initialisation or lecun())
 
 
 def deep_linear(widths: Sequence[int], initialisation: Initialisation | None = None) -> Network:

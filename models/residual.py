@@ -22,8 +22,8 @@ import itertools
 from collections.abc import Sequence
 
 from .activations import relu
-from .batch_norm import BatchNorm
-from .checks import refusal, whole
+from .batch_norm import BatchNorm, as_batch_norm
+from .checks import counts, refusal
 from .convolution import Shape, image_shape, window
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
@@ -62,16 +62,12 @@ def resnet20(
     >>> len(network.degrees), sum(network.degrees)
     (21, 2)
     """
-    size, widths = image_shape(image), whole(head, "widths of the head")
+    size, widths = image_shape(image), counts(head, "widths of the head")
     if not widths:
         raise refusal("widths of the head, the outputs last", widths, "pass for example (64, 10)")
     if divide not in (1, 2, 4, 8, 16):
         raise refusal("1, 2, 4, 8 or 16 to divide channels by", divide, "pass for example 4")
-    if not 0 <= linear_layers < len(widths):
-        expected = f"between 0 and {len(widths) - 1} linear layers"
-        raise refusal(expected, linear_layers, "the output layer is not counted")
-    norm = BatchNorm() if batch_norm is True else batch_norm or None
-    trunk = _trunk(size, divide, norm, method)
+    trunk = _trunk(size, divide, as_batch_norm(batch_norm), method)
     layers = [*trunk, *_head(Shape(*trunk[-1].gives), widths, linear_layers)]
     suffix = "" if divide == 1 else f", channels / {divide}"
     name = f"resnet20 {'x'.join(map(str, size))}, head {'-'.join(map(str, widths))}{suffix}"
@@ -98,4 +94,4 @@ def _trunk(image: Shape, divide: int, norm: BatchNorm | None, method: str) -> li
 def _head(image: Shape, widths: tuple[int, ...], linear_layers: int) -> list[Layer]:
     layers = [pooled(image, widths[0])]
     layers += [dense(low, high) for low, high in itertools.pairwise(widths)]
-    return activated(layers, len(layers) - 1 - linear_layers, relu)
+    return activated(layers, relu, linear_layers)

@@ -9,11 +9,10 @@ un-normalised flow conserves is |W_2|^2/T less the others' |W_k|^2.
 Source: [M112] H.1, which expects a network of T free layers to end with equal ones.
 """
 
-import operator
 from collections.abc import Sequence
 
 from .activations import Activation, relu
-from .checks import refusal
+from .checks import counts, refusal
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
 from .layers import dense
@@ -43,18 +42,14 @@ def tied(
     >>> [layer.shape for layer in network.init(jax.random.key(0))], network.degrees
     ([(5, 8), (8, 8), (8, 1)], (1, 3, 1))
     """
-    sizes, count = tuple(map(operator.index, widths)), operator.index(times)
-    if len(sizes) != 3 or min(*sizes, count) < 1:
-        raise refusal(
-            "widths (inputs, hidden, outputs) and times, all above zero",
-            f"{sizes} and {times}",
-            "pass for example (64, 32, 1) and 3",
-        )
+    sizes, (count,) = counts(widths, "widths"), counts((times,), "times")
+    if len(sizes) != 3:
+        raise refusal("widths (inputs, hidden, outputs)", sizes, "pass for example (64, 32, 1)")
     inputs, hidden, outputs = sizes
     layers = [dense(inputs, hidden), *[dense(hidden, hidden)] * count, dense(hidden, outputs)]
     return feed_forward(
         f"tied {inputs}-{hidden}-{outputs}, {count} times",
-        activated(layers, count + 1, activation),
+        activated(layers, activation),
         initialisation or lecun(),
         arrays=(0, *[1] * count, 2),
     )

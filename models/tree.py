@@ -8,10 +8,8 @@ layer is that of all its kernels together.
 Source: [Dyn] Theorem 4; print has 2 L numbers for 2^L.
 """
 
-import operator
-
 from .activations import Activation, relu
-from .checks import refusal
+from .checks import counts
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
 from .layers import pairs
@@ -44,9 +42,7 @@ def tree(
     >>> [layer.shape for layer in tree(3, channels=4).init(jax.random.key(0))]
     [(2, 1, 4), (2, 4, 4), (2, 4, 1)]
     """
-    levels, inside, last = map(operator.index, (depth, channels, outputs))
-    if min(levels, inside, last) < 1:
-        raise refusal("depth, channels and outputs above zero", (depth, channels, outputs), "raise")
+    levels, inside, last = counts((depth, channels, outputs), "depth, channels and outputs")
     fans = [1, *[inside] * (levels - 1), last]
     layers = [
         pairs(2 ** (levels - 1 - level), fans[level], fans[level + 1], shared)
@@ -55,6 +51,6 @@ def tree(
     kernels = "shared" if shared else "separate"
     return feed_forward(
         f"tree {2**levels}, {levels} layers of {inside} channels, {kernels} kernels",
-        activated(layers, levels - 1, activation),
+        activated(layers, activation),
         initialisation or lecun(),
     )

@@ -124,5 +124,7 @@ def test_what_is_more_than_parameters_is_refused(module, expected):
 
 
 def test_inputs_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="a flax module"):
+        models.from_flax(Plain, jnp.zeros((2, 4)))
     with pytest.raises(ValueError, match="two samples or more"):
         models.from_flax(Plain(), jnp.zeros(4))

@@ -421,6 +421,7 @@ def test_the_documents_networks_have_as_many_weights_as_they_say():
         (lambda: models.convnet((8, 8, 1), (3,), padding="full"), "unknown padding"),
         (lambda: models.convnet((8, 8, 1), (3,), method="fft"), "unknown method"),
         (lambda: models.convnet((8, 8, 1), (0,)), "channels above zero"),
+        (lambda: models.convnet((8, 8, 1), (3,), kernel=2.5), "kernel and stride as whole"),
         (lambda: models.convnet((8, 8, 1), (3,), linear_layers=2), "between 0 and 1 linear"),
         (lambda: models.tree(0), "above zero"),
         (lambda: models.diagonal(3, 0), "above zero"),

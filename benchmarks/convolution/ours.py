@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rhoflow import dynamics, models
@@ -119,5 +118,4 @@ class Peer:
 
 if __name__ == "__main__":
     jax.config.update("jax_num_cpu_devices", 2)
-    jnp.zeros(1).block_until_ready()
     main()
