@@ -86,10 +86,11 @@ def test_auto_is_slices_on_a_cpu():
 
 def test_weights_travel_to_pytorchs_layout_and_back():
     """A forward pass written in PyTorch's layout, channels first, gives the same outputs."""
-    network = models.convnet((6, 6, 2), (3, 4), (5,), outputs=2, strides=(1, 2))
+    network = models.convnet((8, 9, 2), (3, 4), (5,), outputs=2, strides=(1, 2))
     weights = network.init(jax.random.key(0))
     theirs = models.torch_weights(network, weights)
-    images = np.random.default_rng(2).standard_normal((3, 6, 6, 2))
+    assert network.layers[1].gives == (2, 3, 4)  # what is made flat, no two axes alike
+    images = np.random.default_rng(2).standard_normal((3, 8, 9, 2))
     hidden = images.transpose(0, 3, 1, 2)
     for kernel, stride in zip(theirs[:2], (1, 2), strict=True):
         last = by_hand(hidden.transpose(0, 2, 3, 1), kernel.transpose(2, 3, 1, 0), stride, "valid")

@@ -327,14 +327,23 @@ def test_a_tree_joins_neighbours_two_by_two(shared):
     network = models.tree(3, channels=2, shared=shared)
     problem, weights = drawn(network)
     nodes = np.asarray(problem.inputs)[..., None]
+    seen = network.pre_activations(weights, problem.inputs)
     for depth, kernel in enumerate(map(np.asarray, weights)):
         pairs = [np.concatenate([nodes[:, 2 * i], nodes[:, 2 * i + 1]], axis=1)
                  for i in range(nodes.shape[1] // 2)]  # fmt: skip
-        own = [kernel if shared else kernel[i] for i in range(len(pairs))]
-        nodes = np.stack(
-            [pair @ k.reshape(-1, k.shape[-1]) for pair, k in zip(pairs, own, strict=True)], axis=1
-        )
-        nodes = np.maximum(nodes, 0) if depth < 2 else nodes
+        own = [
+            (kernel if shared else kernel[i]).reshape(pairs[0].shape[1], -1)
+            for i in range(len(pairs))
+        ]
+        both = list(zip(pairs, own, strict=True))
+        nodes = np.stack([pair @ k for pair, k in both], axis=1)
+        if depth < 2:
+            sizes = [
+                np.outer(np.linalg.norm(p, axis=1), np.linalg.norm(k, axis=0)) for p, k in both
+            ]
+            sizes = np.stack(sizes, axis=1).reshape(len(nodes), -1)
+            np.testing.assert_allclose(seen[depth].sizes, sizes, rtol=1e-12)
+            nodes = np.maximum(nodes, 0)
     np.testing.assert_allclose(
         network.apply(weights, problem.inputs), nodes[:, 0, 0], rtol=1e-12, atol=1e-15
     )
