@@ -151,6 +151,19 @@ def test_a_smoothed_unit_of_a_convolution_knows_the_norm_of_its_patch():
     assert np.all(np.abs(seen.values) <= seen.sizes)
 
 
+@EACH
+def test_the_classifier_vectors_make_outputs_of_the_features(name):
+    """Whatever the last layer's array looks like: f_V = <V^c, h>, with V^1 for one output."""
+    network = NETWORKS[name]
+    problem, weights = drawn(network)
+    view = models.to_polar(weights, network=network)
+    rows = dynamics.observables.class_moments.classifiers(problem, view)
+    outputs = network.features(view.directions, problem.inputs) @ rows.T
+    expected = view.evaluate(network, problem.inputs)
+    outputs = outputs[:, 1] if expected.ndim == 1 else outputs
+    np.testing.assert_allclose(outputs, expected, rtol=0, atol=ROUND_OFF)
+
+
 # Operator norms.
 
 

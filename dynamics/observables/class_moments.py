@@ -37,6 +37,7 @@ from ...models.polar import to_weights
 from ...models.problem import Problem
 from ...models.targets import classes_of
 from ...models.views import View
+from .points import as_matrix
 
 VECTORS = ("means", "classifiers")
 """What the metrics of NC2 can be asked of."""
@@ -202,7 +203,7 @@ def classifiers(problem: Problem, view: View) -> Float[Array, "classes width"]:
 
     A negative rho turns their sign; a scalar network has the rows -V_L and V_L.
     """
-    signed = jnp.copysign(jnp.ones_like(view.rho), view.rho) * view.directions[-1].T
+    signed = jnp.copysign(jnp.ones_like(view.rho), view.rho) * as_matrix(view.directions[-1]).T
     return jnp.concatenate([-signed, signed]) if problem.targets.ndim == 1 else signed
 
 

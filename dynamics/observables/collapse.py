@@ -237,8 +237,7 @@ def classifier_lengths(problem: Problem, view: View) -> dict[str, Float[Array, "
 
     Source: [M117] after Theorem 3.
     """
-    rows = view.radii[-1] * view.directions[-1].T
-    squares = jnp.sum(jnp.broadcast_to(rows, classifiers(problem, view).shape) ** 2, axis=1)
+    squares = view.radii[-1] ** 2 * jnp.sum(classifiers(problem, view) ** 2, axis=1)
     member = membership(problem)
     reached = jnp.abs(view.rho) * margins(problem, view)
     by_class = (reached @ member) / jnp.sum(member, axis=0)
