@@ -49,10 +49,10 @@ def balance(problem: Problem, view: View) -> Float[Array, "pairs"]:
     NaN where one of the two layers is not dense.
     """
 
-    def relative(after: Array, before: Array) -> Array:
-        return _size(after - before) / jnp.minimum(_size(after), _size(before))
+    def smaller(after: Array, before: Array) -> Array:
+        return jnp.minimum(_size(after), _size(before))
 
-    return _of_pairs(relative, problem, view)
+    return imbalances(problem, view) / _of_pairs(smaller, problem, view)
 
 
 def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
