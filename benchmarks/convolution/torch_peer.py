@@ -16,11 +16,21 @@ BATCH, SAMPLES, RATE = 128, 512, 0.01
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def convolutions(channels, strides, padding):
-    """Convolutions and their activations."""
-    layers, below = [], 3
+def nothing(_):
+    """No further modules."""
+    return []
+
+
+def convolutions(channels, strides, padding=0, below=3, before=nothing, after=nothing):
+    """Convolutions and their activations.
+
+    `below` is the number of channels of the images; `before(stride)` and `after(channels)` list the
+    modules that stand around each convolution, in front of its activation.
+    """
+    layers = []
     for width, stride in zip(channels, strides, strict=True):
-        layers += [torch.nn.Conv2d(below, width, 3, stride, padding, bias=False), torch.nn.ReLU()]
+        kernel = torch.nn.Conv2d(below, width, 3, stride, padding, bias=False)
+        layers += [*before(stride), kernel, *after(width), torch.nn.ReLU()]
         below = width
     return layers
 
