@@ -177,7 +177,9 @@ BY_NAME: dict[str, Activation | Callable[[float], Activation]] = {
     "linear": linear,
     "leaky_relu": leaky_relu,
     "smoothed_relu": smoothed_relu,
+    "smooth_leaky": smooth_leaky,
 }
+"""All of them; a network with `smooth_leaky` is not homogeneous and moves in weights only."""
 
 
 def named(name: str, parameter: float | None = None) -> Activation:
@@ -185,7 +187,8 @@ def named(name: str, parameter: float | None = None) -> Activation:
 
     Args:
         name: A key of `BY_NAME`.
-        parameter: The slope of ``leaky_relu`` or the width of ``smoothed_relu``, else None.
+        parameter: The slope of ``leaky_relu`` or ``smooth_leaky`` (of width one), or the width of
+            ``smoothed_relu``, else None.
 
     Raises:
         ValueError: If there is none of that name, or the parameter is missing, too many or out of

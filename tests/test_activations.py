@@ -299,6 +299,9 @@ def test_an_activation_can_be_had_by_its_name():
         name, _, parameter = activation.name.rstrip(")").partition("(")
         given_name = activations.named(name, float(parameter) if parameter else None)
         assert given_name is activation
+    inhomogeneous = activations.named("smooth_leaky", 0.2)
+    assert inhomogeneous is models.smooth_leaky(0.2, 1.0)
+    assert models.mlp(SMALL, activation=inhomogeneous).degrees == ()
 
 
 REFUSALS = {
