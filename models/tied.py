@@ -6,7 +6,8 @@ f_W is of degree T in W_2: rho = |W_1| |W_2|^T |W_3|, <V_2, df/dV_2> = T f_V. Th
 coordinates is the same equations, with the multiplier of V_2 T times that of the others; what the
 un-normalised flow conserves is |W_2|^2/T less the others' |W_k|^2.
 
-Source: [M112] H.1, which expects a network of T free layers to end with equal ones.
+Source: [M112] H.1, which expects a network of T free layers to end with equal ones; they end equal
+up to rotations at best (`dynamics.observables.likeness`).
 """
 
 from collections.abc import Sequence

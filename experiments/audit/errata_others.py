@@ -127,6 +127,8 @@ ROWS = (
             (("11.1", "[M112] (48), samples"),)),
     Erratum(M112, "(50)-(52)", "rank one is not true of a kernel", (("1.4", "[M112] (50)-(52)"),)),
     Erratum(M112, "H.1", "projections of rank one along x only", (("11.2", "[M112] H.1"),)),
+    Erratum(M112, "H.1, layers", "layers end equal up to rotations only, linear and with decay",
+            (("11.2", "[M112] H.1, layers"),)),
     Erratum(M112, "H.2", "orthogonal matrices do not satisfy (48)", (("11.2", "[M112] H.2"),)),
     Erratum(M112, "(55), (56)", "dense layers do not stay diagonal",
             (("11.4", "[M112] (55), (56)"),)),

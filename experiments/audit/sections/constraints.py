@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from .... import models
-from ....dynamics.observables import constraints, spectra
+from .... import dynamics, models
+from ....dynamics import normalisation as kinds
+from ....dynamics.observables import constraints, likeness, spectra
 from ..statement import CONSTRUCTION, Statement
 from .rank_examples import chain
 from .residuals import relative
@@ -80,6 +81,30 @@ def orthogonal_matrices() -> Array:
     """Orthogonal V_k, with a top along what they make of x."""
     turn, x = _unit(4, WIDTH), _unit(5)[:, 0]
     return _square(turn, turn.T @ turn.T @ x, x[None])
+
+
+@functools.cache
+def _trained_free() -> tuple[models.Problem, models.View]:
+    """Square linear layers, all free and drawn apart, after descent with decay to rest."""
+    network = models.deep_linear((WIDTH, WIDTH, WIDTH, WIDTH, 1))
+    rng = np.random.default_rng(10)
+    inputs = rng.standard_normal((12, WIDTH))
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    targets = np.where(inputs @ rng.standard_normal(WIDTH) > 0, 1.0, -1.0)
+    problem = models.Problem(network, inputs, targets, decay=0.02)
+    steps = dynamics.gradient_descent(problem, 0.05, normalisation=kinds.free())
+    ran = dynamics.simulate(steps, network.init(jax.random.key(0)), times=np.array([600.0]))
+    return problem, models.to_layers(ran.final.position)
+
+
+def free_layers_alike() -> Array:
+    """How far free linear layers are from equal up to rotations, after descent with decay."""
+    return jnp.max(likeness.rotated_layer_distances(*_trained_free())[:-1])
+
+
+def free_layers_equal() -> Array:
+    """How far they are from equal."""
+    return jnp.max(likeness.layer_distances(*_trained_free())[:-1])
 
 
 def _mean_slope_rank(outputs: int) -> Array:
@@ -209,6 +234,10 @@ STATEMENTS = (
     Statement(
         "11.2", "[M112] H.1", "projections of rank one along x satisfy (48)",
         rank_one_projection, any_projection, asked_of=MADE, note="print: any projection",
+    ),
+    Statement(
+        "11.2", "[M112] H.1, layers", "free linear layers with decay end equal up to rotations",
+        free_layers_alike, free_layers_equal, tolerance=1e-6, asked_of=MADE, note="print: equal",
     ),
     Statement(
         "11.2", "[M112] H.2", "orthogonal matrices satisfy (48)", printed=orthogonal_matrices,
