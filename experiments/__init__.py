@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .catalogue import preset
+    from .compiling import compile_quickly
     from .errors import UsageError
     from .foreign import read_weights
     from .labelling import labelled
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Record": ("runs", "Record"),
     "UsageError": ("errors", "UsageError"),
+    "compile_quickly": ("compiling", "compile_quickly"),
     "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
     "preset": ("catalogue", "preset"),
@@ -29,7 +31,16 @@ _HOMES = {
     "run": ("runs", "run"),
 }
 
-__all__ = ["Record", "UsageError", "labelled", "open", "preset", "read_weights", "run"]
+__all__ = [
+    "Record",
+    "UsageError",
+    "compile_quickly",
+    "labelled",
+    "open",
+    "preset",
+    "read_weights",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import catalogue
+from .compiling import compile_quickly
 from .data import DataError
 from .errors import UsageError
 
@@ -128,6 +129,7 @@ def _show(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _audit(options: argparse.Namespace, rest: list[str]) -> int:
     _refuse(rest)
+    compile_quickly()
     import jax
 
     jax.config.update("jax_enable_x64", True)

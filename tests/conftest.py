@@ -1,8 +1,14 @@
-"""What every test runs under: double precision, no silent broadcasting, two CPU devices."""
+"""What every test runs under: double precision, no silent broadcasting, two CPU devices.
+
+Quick tests run once what they compile, so XLA compiles it quickly; the slow ones (``-m slow``) run
+what it optimises, as users do.
+"""
 
 import hypothesis
 import jax
 import pytest
+
+from rhoflow.experiments import compile_quickly
 
 jax.config.update("jax_enable_x64", True)
 # [samples] + [samples, features] is a mistake here, never a convenience.
@@ -14,6 +20,12 @@ jax.config.update("jax_num_cpu_devices", 2)
 # same examples, so that a failure elsewhere is a failure here.
 hypothesis.settings.register_profile("rhoflow", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("rhoflow")
+
+
+def pytest_configure(config):
+    """Before the first computation, in every process of the suite."""
+    if config.option.markexpr != "slow":
+        compile_quickly()
 
 
 @pytest.fixture

@@ -1,0 +1,40 @@
+"""Compiling quickly: XLA is told in time, in words that it knows, and the user has the last one."""
+
+import os
+import subprocess
+import sys
+
+from rhoflow import experiments
+
+PROGRAM = """
+import os, jax
+from rhoflow import experiments
+experiments.compile_quickly()
+os.environ["XLA_FLAGS"] += " {more}"
+print(jax.jit(lambda x: x @ x)(jax.numpy.ones((3, 3))).sum())
+"""
+
+
+def computed(more=""):
+    """What a process prints whose flags are set after JAX was imported, with more of them."""
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu"}
+    program = PROGRAM.format(more=more)
+    return subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+
+
+def test_flags_are_known_and_read_though_jax_is_imported_already():
+    assert float(computed().stdout) == 27
+    wrong = computed("--xla_no_such_flag=1")
+    assert wrong.returncode != 0
+    assert "xla_no_such_flag" in wrong.stderr
+
+
+def test_flags_that_are_set_already_win(monkeypatch):
+    mine = "--xla_backend_optimization_level=2"
+    monkeypatch.setenv("XLA_FLAGS", mine)
+    experiments.compile_quickly()
+    flags = os.environ["XLA_FLAGS"].split()
+    assert flags[-1] == mine
+    assert "--xla_backend_optimization_level=0" in flags[:-1]
