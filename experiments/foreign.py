@@ -20,7 +20,9 @@ from .errors import UsageError
 
 
 def read_weights(
-    source: str | Path | Sequence[Any] | Mapping[str, Any], network: Network
+    source: str | Path | Sequence[Any] | Mapping[str, Any],
+    network: Network,
+    order: Sequence[str] | None = None,
 ) -> Weights:
     """Weights of another program as weights of this network.
 
@@ -28,26 +30,34 @@ def read_weights(
         source: An .npz file; or, in memory, what `models.foreign_weights` takes: arrays in forward
             order, a PyTorch ``state_dict()``, flax parameters.
         network: The network that they are weights of.
+        order: The layers' names in forward order, where those of a mapping do not tell it.
 
     Raises:
         UsageError: If the file is missing or no .npz file.
         ValueError: If the weights do not fit the network, see `models.foreign_weights`.
     """
     if not isinstance(source, str | Path):
-        return foreign_weights(network, source)
+        return foreign_weights(network, source, order)
     arrays = _arrays(Path(source))
     unnamed = [f"arr_{number}" for number in range(len(arrays))]
     if set(arrays) == set(unnamed):
-        return foreign_weights(network, [arrays[name] for name in unnamed])
-    return foreign_weights(network, arrays)
+        return foreign_weights(network, [arrays[name] for name in unnamed], order)
+    return foreign_weights(network, arrays, order)
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"expected an .npz file of arrays, got '{path}' ({error}): "
-            "save one with numpy.savez(file, **state_dict)"
-        ) from error
+        stored = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, str(error)) from error
+    if isinstance(stored, np.ndarray):
+        raise _unreadable(path, "an .npy file of one array")
+    with stored:
+        return dict(stored)
+
+
+def _unreadable(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"expected an .npz file of arrays, got '{path}' ({why}): "
+        "save one with numpy.savez(file, **state_dict)"
+    )

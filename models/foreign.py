@@ -13,13 +13,16 @@ PyTorch flattens images with channels first, we with channels last: a dense laye
 convolution is reordered, both ways. `torch_weights` goes back.
 
 Layers come in the mapping's own order; where names differ in their numbers only (``Dense_2``,
-``Dense_10``), in the order of these. Biases that are zero are dropped. Whatever else is in the
-mapping is refused by name: a network without it would compute something else.
+``Dense_10``), in the order of these. ``jax.tree.map`` and JSON sort a mapping by its names: where
+the names stand sorted, those that differ in their numbers only are put back in the order of these,
+and layers of one shape under different names are refused, since nothing tells which comes first.
+``order`` names it. Biases that are zero are dropped. Whatever else is in the mapping is refused by
+name: a network without it would compute something else.
 """
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -37,20 +40,27 @@ class _Named(NamedTuple):
     array: np.ndarray
 
 
-def foreign_weights(network: Network, source: Sequence[Any] | Mapping[str, Any]) -> Weights:
+def foreign_weights(
+    network: Network,
+    source: Sequence[Any] | Mapping[str, Any],
+    order: Sequence[str] | None = None,
+) -> Weights:
     """Weights of another program as weights of this network.
 
     Args:
         network: The network that they are weights of.
         source: Arrays in forward order, a PyTorch ``state_dict()`` (or what ``numpy.savez`` keeps
             of it), or flax parameters. Anything that ``numpy.asarray`` takes is an array.
+        order: The layers' names in forward order, nested ones joined by dots, where the mapping's
+            own order is not it.
 
     Returns:
         One array per layer, in the default floating type.
 
     Raises:
         ValueError: If a layer's shape does not fit, there are too many or too few, a bias is not
-            zero, a name is not understood, or a number is not finite.
+            zero, a name is not understood, the layers' order is not known, or a number is not real
+            and finite.
 
     >>> from .mlp import mlp
     >>> state = {"0.weight": np.ones((4, 3)), "2.weight": np.ones((1, 4))}
@@ -59,11 +69,12 @@ def foreign_weights(network: Network, source: Sequence[Any] | Mapping[str, Any])
     """
     expect(network, Network, "a network", "pass for example models.mlp((64, 32, 1))")
     if isinstance(source, Mapping):
-        named = _in_order(_layers(source))
+        found = _layers(source)
+        named = _in_order(found) if order is None else _named_in(order, found)
         images = _flattened_images(network, len(named))
         layers = [_in_our_layout(*pair) for pair in zip(named, images, strict=True)]
     else:
-        layers = [np.asarray(layer) for layer in source]
+        layers = _listed(source, order)
     _require_shapes(network, layers)
     _require_finite(layers)
     return tuple(jnp.asarray(layer, float) for layer in layers)
@@ -139,11 +150,59 @@ def _kind(name: str) -> str:
     return re.split(r"[./]", name)[-1]
 
 
+def _listed(source: Any, order: Sequence[str] | None) -> list[np.ndarray]:
+    """Arrays that have no names."""
+    if order is not None or not isinstance(source, Iterable):
+        raise refusal(
+            "arrays in forward order, or a mapping of names to arrays",
+            f"a {type(source).__name__}" + ("" if order is None else f" and the order {order}"),
+            "pass for example (first, second), or module.state_dict()",
+        )
+    return [np.asarray(layer) for layer in source]
+
+
 def _in_order(layers: list[_Named]) -> list[_Named]:
-    """As they came, or by the numbers in their names where nothing else differs."""
-    if len({re.sub(r"\d+", "#", layer.name) for layer in layers}) > 1:
+    """As they came, or by the numbers in their names where the mapping's order says nothing."""
+    patterns = [re.sub(r"\d+", "#", layer.name) for layer in layers]
+    if len(set(patterns)) == 1:
+        return sorted(layers, key=_numbers)
+    if not _stand_sorted([layer.name for layer in layers]):
         return layers
-    return sorted(layers, key=lambda layer: [int(n) for n in re.findall(r"\d+", layer.name)])
+    _require_shapes_to_tell(layers, patterns)
+    alike: dict[str, list[_Named]] = {pattern: [] for pattern in patterns}
+    for layer, pattern in zip(layers, patterns, strict=True):
+        alike[pattern].append(layer)
+    next_of = {pattern: iter(sorted(group, key=_numbers)) for pattern, group in alike.items()}
+    return [next(next_of[pattern]) for pattern in patterns]
+
+
+def _numbers(layer: _Named) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", layer.name)]
+
+
+def _stand_sorted(names: list[str]) -> bool:
+    """Whether names stand in the order of a text, level by level or as a whole."""
+    return names in (sorted(names), sorted(names, key=lambda name: name.split(".")))
+
+
+def _require_shapes_to_tell(layers: list[_Named], patterns: list[str]) -> None:
+    """Refuses layers of one shape whose names differ in more than numbers."""
+    seen: dict[tuple[int, ...], tuple[str, str]] = {}
+    for layer, pattern in zip(layers, patterns, strict=True):
+        first, name = seen.setdefault(layer.array.shape, (pattern, layer.name))
+        if first != pattern:
+            raise refusal(
+                "layers whose order is known",
+                f"names sorted as text, '{name}' and '{layer.name}' both {layer.array.shape}",
+                "pass order=, their names in forward order",
+            )
+
+
+def _named_in(order: Sequence[str], layers: list[_Named]) -> list[_Named]:
+    by_name = {layer.name: layer for layer in layers}
+    if sorted(order) != sorted(by_name):
+        raise refusal(f"each of {sorted(by_name)} once in order", list(order), "name every layer")
+    return [by_name[name] for name in order]
 
 
 def _in_our_layout(named: _Named, image: tuple[int, ...] | None) -> np.ndarray:
@@ -176,5 +235,7 @@ def _require_shapes(network: Network, layers: Sequence[np.ndarray]) -> None:
 
 def _require_finite(layers: Sequence[np.ndarray]) -> None:
     for number, layer in enumerate(layers):
-        if not np.all(np.isfinite(layer)):
-            raise refusal("finite weights", f"layer {number} with others", "train it anew")
+        real = any(jnp.issubdtype(layer.dtype, kind) for kind in (jnp.floating, jnp.integer))
+        if not real or not np.all(np.isfinite(layer)):
+            got = "others" if real else f"numbers of type {layer.dtype}"
+            raise refusal("finite real weights", f"layer {number} with {got}", "train it anew")

@@ -99,6 +99,45 @@ def test_names_that_say_more_than_a_number_keep_their_order(arrays):
     jax.tree.map(np.testing.assert_array_equal, list(found), [jnp.asarray(a) for a in arrays])
 
 
+DEEP = models.mlp((5,) * 12 + (1,))
+
+
+@pytest.fixture(scope="module")
+def deep():
+    """Twelve layers of flax, sorted as jax.tree.map does: Dense_0, Dense_1, Dense_10, Dense_2."""
+    rng = np.random.default_rng(4)
+    drawn = [rng.standard_normal(shape) for shape in [(5, 5)] * 11 + [(5, 1)]]
+    named = {f"Dense_{n}": {"kernel": layer} for n, layer in enumerate(drawn[:-1])}
+    return drawn, named
+
+
+def test_names_that_were_sorted_as_text_are_put_back_by_their_numbers(deep):
+    drawn, named = deep
+    sorted_names = jax.tree.map(np.asarray, named | {"out": {"kernel": drawn[-1]}})
+    assert list(sorted_names)[2] == "Dense_10"
+    found = models.foreign_weights(DEEP, {"params": sorted_names})
+    jax.tree.map(np.testing.assert_array_equal, list(found), [jnp.asarray(a) for a in drawn])
+
+
+def test_sorted_names_of_one_shape_do_not_tell_their_order(deep):
+    """Sorted, `head` comes before `stem`, whoever reads which first."""
+    drawn, named = deep
+    network = models.mlp((5, 5, 5, 5))
+    source = {name: {"kernel": drawn[n]} for n, name in enumerate(("head", "mid", "stem"))}
+    with pytest.raises(ValueError, match=r"'head.kernel' and 'mid.kernel' both .* pass order="):
+        models.foreign_weights(network, source)
+    forward = ("stem.kernel", "mid.kernel", "head.kernel")
+    found = experiments.read_weights(source, network, order=forward)
+    np.testing.assert_array_equal(np.stack(found), np.stack(drawn[2::-1]))
+    with pytest.raises(ValueError, match="once in order"):
+        models.foreign_weights(network, source, order=forward[:2])
+    with pytest.raises(ValueError, match="a mapping of names to arrays"):
+        models.foreign_weights(network, drawn[:3], order=forward)
+    shuffled = jax.tree.map(np.asarray, named | {"Adapter": {"kernel": drawn[0]}})
+    with pytest.raises(ValueError, match=r"'Adapter\.kernel' and 'Dense_0\.kernel'"):
+        models.foreign_weights(models.mlp((5,) * 13), shuffled)
+
+
 def test_kernels_of_torch_are_turned():
     kernel = np.random.default_rng(2).standard_normal((8, 3, 5, 7))
     image = np.random.default_rng(3).standard_normal((1, 9, 9, 3))
@@ -141,6 +180,8 @@ def test_zero_biases_are_dropped_and_others_refused(arrays):
         (lambda state: state | {"4.weight": np.ones((3, 5))}, "expected layers"),
         (lambda state: state | {"4.weight": np.ones(10)}, "of shape"),
         (lambda state: state | {"2.weight": np.full((5, 5), np.nan)}, "layer 1"),
+        (lambda state: state | {"2.weight": np.eye(5) + 1j}, "layer 1 with .* type complex128"),
+        (lambda _: None, "a mapping of names to arrays, got a NoneType"),
     ],
 )
 def test_what_is_not_this_networks_is_refused_by_name(arrays, change, message):
@@ -151,8 +192,9 @@ def test_what_is_not_this_networks_is_refused_by_name(arrays, change, message):
 def test_no_file_and_no_npz_are_refused_in_one_line(tmp_path):
     (tmp_path / "text.npz").write_text("no arrays")
     np.save(tmp_path / "one.npy", np.ones(3))
-    for name in ("absent.npz", "text.npz", "one.npy"):
-        with pytest.raises(experiments.UsageError, match=r"expected an \.npz file"):
+    whys = {"absent.npz": "No such file", "text.npz": "", "one.npy": "an .npy file of one array"}
+    for name, why in whys.items():
+        with pytest.raises(experiments.UsageError, match=rf"expected an \.npz file.*{why}"):
             experiments.read_weights(tmp_path / name, NETWORK)
 
 
