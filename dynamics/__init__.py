@@ -12,6 +12,7 @@ the running sum of the learning rates. Everything here is pure: no files, no pri
 
 from . import normalisation, observables, reduced
 from .alternation import Alternation, alternation, sign_changes
+from .checkpoint import Checkpoint, Kept
 from .compare import Comparison, compare
 from .continuation import Equilibria, LeastLoss, continuation, least_loss
 from .descents import (
@@ -24,13 +25,14 @@ from .descents import (
     sgd,
     times_at,
 )
-from .ensemble import ensemble, placement
+from .ensemble import ensemble
 from .flows import SSP42, SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
 from .minimise import Minimum, Outcome, minimise
 from .observables import error_on
 from .observe import Observe, observe
 from .orders import Order, orders
+from .placement import Placement, placement
 from .restart import Attempts, simulate_with_restarts
 from .reverse import endpoint
 from .simulate import simulate
@@ -44,16 +46,19 @@ __all__ = [
     "SSP43",
     "Alternation",
     "Attempts",
+    "Checkpoint",
     "Comparison",
     "Condition",
     "Dynamics",
     "Equilibria",
+    "Kept",
     "LeastLoss",
     "Minimum",
     "Moving",
     "Observe",
     "Order",
     "Outcome",
+    "Placement",
     "State",
     "StatedError",
     "Status",

@@ -22,8 +22,7 @@ Source: [Dyn] (7), (8) and section 3.5; [M117] section 3 for the picture of the 
 """
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -34,10 +33,10 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from ..models.checks import is_traced, refusal
 from ..models.polar import Polar
 from ..models.problem import Problem, objective
-from .ensemble import placement
 from .minimise import Minimum, kind_of, limits, search
 from .normalisation import Normalisation, Start
 from .observables import moments
+from .placement import Placement, over_members, placement
 
 
 class LeastLoss(NamedTuple):
@@ -161,10 +160,10 @@ def continuation(
     return _along(kind, problem, kind.prepare(cast), values, *limits(problem, tolerance, max_steps))
 
 
-@functools.partial(jax.jit, static_argnames=("kind", "how"))
+@functools.partial(jax.jit, static_argnames=("kind", "place"))
 def _at_radii(
     kind: Normalisation,
-    how: str,
+    place: Placement,
     problem: Problem,
     starts: Polar,
     radii: Float[Array, "radii"],
@@ -172,7 +171,7 @@ def _at_radii(
     max_steps: Int[Array, ""],
 ) -> Minimum:
     """Every start's minimum at every radius, members one by one or together as in an ensemble."""
-    over: Callable[..., Any] = jax.lax.map if how == "map" else lambda f, xs: jax.vmap(f)(xs)
+    over = over_members(place)
 
     def at(radius: Float[Array, ""]) -> Minimum:
         return over(

@@ -1,28 +1,25 @@
-"""Many starts, or many values of a parameter, in one compiled program.
+"""Many starts, or many values of a parameter, or other data for each, in one compiled program.
 
-On a CPU ``vmap`` is the wrong way to run many networks, except tiny ones: a batched product of
-matrices is slower than a plain one. Members are therefore *mapped*: one after another, each
-compiled as if alone, on every device in parallel. (``jax.config.update("jax_num_cpu_devices", n)``
-before anything runs makes devices of n cores; the command line does so.) On accelerators members
-are vmapped. `placement` decides, ``batching=`` overrules it, and the trajectory says which it was.
-
-A mapped member takes exactly the steps that it would take alone, and no member waits for another.
+`dynamics.placement` says where members run: one after another on every core, or vmapped on every
+accelerator. ``batching=`` overrules it, and the trajectory says which it was. A member that is
+mapped takes exactly the steps that it would take alone; whichever way, none disturbs another.
 """
 
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, ArrayLike, Key, PyTree
 
-from ..models.checks import expect, refusal, unknown
+from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
+from ..models.problem import Problem
+from .checkpoint import Checkpoint
 from .observe import Observe, observe
+from .placement import Placement, gathered, placement, share, spread, unit
 from .simulate import (
     Carry,
     Progress,
@@ -37,9 +34,7 @@ from .simulate import (
 )
 from .stopping import Condition
 from .trajectory import Trajectory
-from .types import Dynamics, State, Status, one_problem, replace
-
-BATCHINGS = ("auto", "map", "vmap")
+from .types import DATA, Dynamics, State, Status, one_problem, replace
 
 
 def ensemble(
@@ -52,8 +47,10 @@ def ensemble(
     over: Mapping[str, ArrayLike] | None = None,
     stop: Condition | None = None,
     batching: str = "auto",
+    together: int | None = None,
     throw: bool = False,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trajectory:
     """Runs many members of one dynamics.
 
@@ -66,11 +63,14 @@ def ensemble(
         observe: What to look at.
         key: Drives whatever is random; member i has ``fold_in(key, i)``.
         over: What differs besides the start: arrays ``[members]`` by parameter name, such as
-            ``{"decay": decays, "learning_rate": rates}``.
+            ``{"decay": decays, "learning_rate": rates}``; data too, as ``inputs`` and ``targets``
+            with a leading axis of members (subsets of equal size, noisy labels).
         stop: A stopping condition; each member stops by itself.
-        batching: ``"map"``, ``"vmap"`` or ``"auto"``, see `placement`.
+        batching: ``"map"``, ``"vmap"`` or ``"auto"``, see `dynamics.placement`.
+        together: How many members to vmap at a time on each device; the fewer, the less memory.
         throw: Whether to raise when a member fails.
         progress: Wraps the chunks, see `dynamics.simulate`.
+        checkpoint: Keeps what has come, see `dynamics.simulate`.
 
     Returns:
         A trajectory whose arrays have the members first; ``status`` is a list.
@@ -86,103 +86,117 @@ def ensemble(
         starts = resume(dynamics, starts, members=True)
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)
-    how = placement(batching)
+    place = placement(batching, together)
+    numbers = share(place, members)
+    if _leading(dynamics, starts) is not None:
+        starts = jax.tree.map(lambda leaf: leaf[numbers], starts)
+    values = {name: value[numbers] for name, value in values.items()}
     watch = Watch(observe, stop)
-    varied = replace(dynamics, **values)
-    carry = _first_carries(dynamics, starts, values, members, key, watch, how)
-    stops, reached = varied.stops(varied.parameters, check_times(times, carry.state))
-    stops = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, leaf.shape[-1])), stops)
-    extra = -members % _devices(how)
-    carry, values, stops = _padded(carry, values, stops, extra)
-    run = functools.partial(_program(how), dynamics, values, watch)
-    carry, rows = drive(run, carry, stops, axis=1, progress=progress)
-    state, rows = jax.tree.map(lambda leaf: leaf[:members], (carry.state, rows))
-    reached = np.broadcast_to(reached, (members, np.shape(reached)[-1]))
-    told = f"{how} on {_devices(how)} device{'s' if _devices(how) > 1 else ''}"
-    trajectory = Trajectory(reached, rows, state, jax.vmap(dynamics.statistics)(state), told)
+    carry = _first_carries(dynamics, starts, values, numbers, key, watch, place)
+    single = {name: value for name, value in values.items() if name not in DATA}
+    varied = replace(dynamics, **single)
+    asked = check_times(times, carry.state)
+    stops, reached = varied.stops(varied.parameters, asked[numbers] if asked.ndim > 1 else asked)
+    stops = jax.tree.map(lambda leaf: _for_each(leaf, len(numbers)), stops)
+    run = spread(_chunk_of_member, place)
+    fill = _Fill(len(numbers), -len(numbers) % unit(place))
+    values = fill.up(values)
+
+    def run_chunk(carry: Carry, looks: PyTree) -> tuple[Carry, PyTree]:
+        own = (values, fill.up(looks))
+        return fill.off(run((dynamics, watch), own, fill.up_idle(carry)))
+
+    carry, rows = drive(run_chunk, carry, stops, axis=1, progress=progress, checkpoint=checkpoint)
+    found = (_for_each(jnp.asarray(reached), len(numbers)), rows, carry.state)
+    reached, rows, state = gathered(place, members, found)
+    statistics = jax.vmap(dynamics.statistics)(state)
+    trajectory = Trajectory(np.asarray(reached), rows, state, statistics, str(place))
     if throw:
         raise_failure(trajectory)
     return trajectory
 
 
-def placement(batching: str = "auto") -> str:
-    """How members run: "map" on CPUs and "vmap" on accelerators, unless it is said.
-
-    Raises:
-        ValueError: If the batching is unknown.
-    """
-    if batching not in BATCHINGS:
-        raise unknown("batching", batching, BATCHINGS)
-    if batching != "auto":
-        return batching
-    return "map" if jax.default_backend() == "cpu" else "vmap"
+def _chunk_of_member(
+    shared: tuple[Dynamics, Watch], own: tuple[PyTree, PyTree], carry: Carry
+) -> tuple[Carry, PyTree]:
+    """One member's chunk: the dynamics with its own numbers, at its own looks."""
+    dynamics, watch = shared
+    values, looks = own
+    return run_looks(replace(dynamics, **values), carry, looks, watch)
 
 
-def _devices(how: str) -> int:
-    """Mapped members use every device; vmapped ones the first."""
-    return jax.device_count() if how == "map" else 1
+def _for_each(leaf: Any, members: int) -> Any:
+    """Looks that all members share, ``[T]``, as each member's own ``[members, T]``."""
+    return jnp.broadcast_to(leaf, (members, leaf.shape[-1]))
 
 
-_OverMembers = Callable[[Callable[[Any], Any], Any], Any]
+class _Fill(NamedTuple):
+    """Idle members up to what a program takes: copies of the last that never move."""
 
+    members: int
+    extra: int
 
-def _over_members(how: str) -> _OverMembers:
-    return jax.lax.map if how == "map" else lambda function, tree: jax.vmap(function)(tree)
+    def up(self, tree: PyTree) -> PyTree:
+        if self.extra == 0:
+            return tree
+        return jax.tree.map(
+            lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], self.extra, axis=0)]), tree
+        )
 
+    def up_idle(self, carry: Carry) -> Carry:
+        if self.extra == 0:
+            return carry
+        carry = self.up(carry)
+        idle = carry.state.status.at[self.members :].set(Status.CONDITION_MET)
+        return carry._replace(state=carry.state._replace(status=idle))
 
-@functools.cache
-def _program(how: str) -> Callable[..., tuple[Carry, PyTree]]:
-    """The compiled program of one chunk for all members, each device taking its share."""
-
-    def run(dynamics: Dynamics, values: PyTree, watch: Watch, carry: Carry, looks: PyTree) -> Any:
-        def one(member: tuple[PyTree, Carry, PyTree]) -> tuple[Carry, PyTree]:
-            own, state, own_looks = member
-            return run_looks(replace(dynamics, **own), state, own_looks, watch)
-
-        return _over_members(how)(one, (values, carry, looks))
-
-    if _devices(how) == 1:
-        return jax.jit(run)
-    mesh = Mesh(np.array(jax.devices()), ("member",), axis_types=(AxisType.Auto,))
-    same, split = PartitionSpec(), PartitionSpec("member")
-    specs = (same, split, same, split, split)
-    return jax.jit(jax.shard_map(run, mesh=mesh, in_specs=specs, out_specs=split, check_vma=False))
+    def off(self, tree: PyTree) -> PyTree:
+        if self.extra == 0:
+            return tree
+        return jax.tree.map(lambda leaf: leaf[: self.members], tree)
 
 
 def _first_carries(
     dynamics: Dynamics,
     starts: Polar | Weights | State,
     values: dict[str, Array],
-    members: int,
+    numbers: np.ndarray,
     key: Key[Array, ""] | None,
     watch: Watch,
-    how: str,
-) -> Carry:
-    if isinstance(starts, State):
-        return _carry_all(dynamics, starts, values, None, watch, how)
-    if _leading(dynamics, starts) is None:
-        starts = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (members, *leaf.shape)), starts)
-    keys = None if key is None else jax.vmap(lambda i: jax.random.fold_in(key, i))(
-        jnp.arange(members)
-    )  # fmt: skip
-    return _carry_all(dynamics, starts, values, keys, watch, how)
-
-
-def _carry_all(
-    dynamics: Dynamics, starts: PyTree, values: PyTree, keys: PyTree, watch: Watch, how: str
+    place: Placement,
 ) -> Carry:
     """Every member's carry; mapped members begin one by one, by the program that runs one alone."""
+    keys = None
+    if not isinstance(starts, State):
+        if _leading(dynamics, starts) is None:
+            starts = jax.tree.map(
+                lambda leaf: jnp.broadcast_to(leaf, (len(numbers), *leaf.shape)), starts
+            )
+        if key is not None:
+            keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers))
 
     def one(member: tuple[PyTree, PyTree, PyTree]) -> Carry:
-        own, begin, key = member
-        return start_alone(replace(dynamics, **own), begin, key, watch)
+        own, begin, its_key = member
+        return start_alone(replace(dynamics, **own), begin, its_key, watch)
 
     members = (values, starts, keys)
-    if how == "vmap":
-        return jax.vmap(one)(members)
-    count = jax.tree.leaves(starts)[0].shape[0]
-    carries = [one(jax.tree.map(lambda leaf, i=i: leaf[i], members)) for i in range(count)]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *carries)
+    if place.how == "vmap":
+        # Copied, since the first chunk gives its buffers away and these may be the caller's.
+        return jax.tree.map(jnp.copy, jax.vmap(one)(members))
+    each = [one(jax.tree.map(lambda leaf, i=i: leaf[i], members)) for i in range(len(numbers))]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+
+
+def _check_data(problem: Problem, name: str, value: Array) -> None:
+    wanted = getattr(problem, name).shape
+    if value.shape[1:] != wanted:
+        raise refusal(
+            f"{name} of every member [members, {', '.join(map(str, wanted))}]",
+            f"shape {value.shape}",
+            "give each member as many samples as the problem has",
+        )
+    if not is_traced(value) and not np.all(np.isfinite(value)):
+        raise refusal(f"finite {name}", "NaN or infinity", "remove or repair them")
 
 
 def _stacked(starts: Any) -> Polar | Weights | State:
@@ -208,8 +222,10 @@ def _count(dynamics: Dynamics, starts: Polar | Weights | State, values: dict[str
     lead = _leading(dynamics, starts)
     counts = {} if lead is None else {"starts": lead}
     for name, value in values.items():
-        if value.ndim != 1:
+        if value.ndim != 1 and name not in DATA:
             raise refusal(f"one {name} per member [members]", f"shape {value.shape}", "pass a list")
+        if name in DATA:
+            _check_data(one_problem(dynamics), name, value)
         counts[name] = value.shape[0]
     if len(set(counts.values())) != 1:
         raise refusal(
@@ -218,17 +234,3 @@ def _count(dynamics: Dynamics, starts: Polar | Weights | State, values: dict[str
             "give starts and all of over= the same leading axis",
         )
     return next(iter(counts.values()))
-
-
-def _padded(
-    carry: Carry, values: PyTree, stops: PyTree, extra: int
-) -> tuple[Carry, PyTree, PyTree]:
-    """Idle members up to a multiple of the devices: copies of the last that never move."""
-    if extra == 0:
-        return carry, values, stops
-    carry, values, stops = jax.tree.map(
-        lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], extra, axis=0)]),
-        (carry, values, stops),
-    )
-    idle = carry.state.status.at[-extra:].set(Status.CONDITION_MET)
-    return carry._replace(state=carry.state._replace(status=idle)), values, stops

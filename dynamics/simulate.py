@@ -20,6 +20,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree
 from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
+from .checkpoint import Checkpoint
 from .observe import Observe, observe, or_nan
 from .stopping import Condition, Look
 from .trajectory import Trajectory
@@ -56,6 +57,7 @@ def simulate(
     stop: Condition | None = None,
     throw: bool = False,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Trajectory:
     """Runs one dynamics from one start and looks at given times.
 
@@ -73,6 +75,8 @@ def simulate(
         stop: A condition from `dynamics.stopping`.
         throw: Whether to raise when the run diverges or spends its budget.
         progress: Wraps the iteration over chunks of looks: ``tqdm.auto.tqdm`` shows a bar.
+        checkpoint: Keeps what has come, so that the same call goes on after a stop
+            (`experiments.FolderCheckpoint`).
 
     Returns:
         The trajectory; its ``status`` says how the run ended.
@@ -90,8 +94,9 @@ def simulate(
     carry = start_alone(dynamics, begin, key, watch)
     stops, reached = dynamics.stops(dynamics.parameters, check_times(times, carry.state))
     carry, rows = drive(
-        lambda c, looks: _run_chunk(dynamics, c, looks, watch), carry, stops, progress=progress
-    )
+        lambda c, looks: _run_chunk(dynamics, c, looks, watch),
+        carry, stops, progress=progress, checkpoint=checkpoint,
+    )  # fmt: skip
     trajectory = Trajectory(reached, rows, carry.state, dynamics.statistics(carry.state))
     if throw:
         raise_failure(trajectory)
@@ -116,6 +121,7 @@ def drive(
     *,
     axis: int = 0,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Carry, dict[str, PyTree]]:
     """Runs all chunks from the host.
 
@@ -125,19 +131,28 @@ def drive(
         stops: Leaves with the looks along ``axis``.
         axis: 0 for one member, 1 where members come first.
         progress: Wraps the chunks, see `dynamics.simulate`.
+        checkpoint: Where an earlier call has come to, and where to keep what comes.
 
     Returns:
         The carry at the end and the rows of all looks, along ``axis``.
     """
     count = jax.tree.leaves(stops)[0].shape[axis]
-    pieces = []
-    chunks: Iterable[int] = range(0, count, LOOKS_PER_CHUNK)
-    for first in chunks if progress is None else progress(chunks):
-        carry, rows = run_chunk(carry, _chunk(stops, first, count, axis))
-        pieces.append(rows)
-    joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
-    keep = (slice(None),) * axis + (slice(count),)
-    return carry, jax.tree.map(lambda leaf: leaf[keep], joined)
+    kept = None if checkpoint is None else checkpoint.begin(carry)
+    begun, pieces = 0, []
+    if kept is not None:
+        begun, carry, pieces = kept.looks, kept.carry, [kept.rows]
+    chunks: Iterable[int] = range(begun, count, LOOKS_PER_CHUNK)
+    try:
+        for first in chunks if progress is None else progress(chunks):
+            carry, rows = run_chunk(carry, _chunk(stops, first, count, axis))
+            keep = (slice(None),) * axis + (slice(count - first),)
+            pieces.append(jax.tree.map(lambda leaf, keep=keep: leaf[keep], rows))
+            if checkpoint is not None:
+                checkpoint.keep(min(first + LOOKS_PER_CHUNK, count), carry, pieces[-1])
+    finally:
+        if checkpoint is not None:
+            checkpoint.flush()
+    return carry, jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
 
 
 def run_looks(

@@ -121,8 +121,8 @@ def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
 
     Args:
         dynamics: Any dynamics.
-        **values: New values by name: ``decay`` (of its problem), ``learning_rate``, ``momentum``
-            or whatever its parameters hold.
+        **values: New values by name: ``decay``, ``inputs`` or ``targets`` (of its problem),
+            ``learning_rate``, ``momentum`` or whatever its parameters hold.
 
     Raises:
         ValueError: If there is no such parameter or it does not stand alone (the rate of a
@@ -185,6 +185,9 @@ def _check_position(problem: Problem, position: PyTree) -> None:
         )
 
 
+DATA = ("inputs", "targets")
+"""What `replace` takes beside single numbers: data of the same shape as the old."""
+
 _Path = tuple[str, ...]
 
 
@@ -193,7 +196,7 @@ def _paths(dynamics: Dynamics) -> dict[str, list[_Path]]:
     paths: dict[str, list[_Path]] = {}
     for field, value in vars(dynamics.parameters).items():
         if isinstance(value, Problem):
-            found: dict[str, list[_Path]] = {"decay": [("problem", "decay")]}
+            found: dict[str, list[_Path]] = {name: [(field, name)] for name in ("decay", *DATA)}
         elif isinstance(value, jax.Array | np.ndarray):
             found = {field: [(field,)]}
         elif isinstance(value, dict):

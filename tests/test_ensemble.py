@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from references import LINEAR, LOOK, assert_same_bits, difference, problem, start
-from rhoflow import dynamics
+from rhoflow import dynamics, models
 
 VMAP = 1e-9  # another order of summation
 
@@ -99,13 +99,132 @@ def test_members_can_be_vmapped():
         )
         for batching in ("vmap", "map")
     )
-    assert runs.placement == "vmap on 1 device"
+    assert runs.placement == "vmap on 2 devices"
     assert difference(runs.observations, mapped.observations) <= VMAP
 
 
+@pytest.mark.parametrize("together", [1, 2])
+def test_so_many_vmapped_at_a_time_are_the_same_members(together):
+    over = {"learning_rate": [0.1, 0.2, 0.05]}
+    some, every = (
+        dynamics.ensemble(
+            descent(), start(), times=TIMES, observe=LOOK, key=KEY, over=over, batching="vmap",
+            together=count,
+        )
+        for count in (together, None)
+    )  # fmt: skip
+    assert some.placement == f"vmap of {together} at a time on 2 devices"
+    assert difference(some.observations, every.observations) <= VMAP
+
+
+def test_members_can_have_data_of_their_own():
+    ours = problem()
+    order = np.random.default_rng(0).permutation(ours.targets.shape[0])
+    over = {
+        "inputs": np.stack([ours.inputs, ours.inputs[order]]),
+        "targets": np.stack([ours.targets, -ours.targets[order]]),
+    }
+    runs = dynamics.ensemble(descent(), start(), times=TIMES, observe=LOOK, key=KEY, over=over)
+    for index in range(2):
+        one = models.Problem(
+            ours.network, over["inputs"][index], over["targets"][index], ours.decay
+        )
+        run = dynamics.simulate(
+            dynamics.sgd(one, 0.1, batch_size=3), start(), times=TIMES, observe=LOOK,
+            key=jax.random.fold_in(KEY, index),
+        )  # fmt: skip
+        assert_member_is(runs, index, run)
+
+
+def test_data_of_members_that_do_not_fit_are_refused():
+    def run(sampling="reshuffled", **over):
+        moves = dynamics.sgd(problem(), 0.1, batch_size=4, sampling=sampling)
+        return dynamics.ensemble(moves, starts(2), times=TIMES, key=KEY, over=over)
+
+    with pytest.raises(ValueError, match=r"targets of every member \[members, 12\]"):
+        run(targets=np.ones((2, 5)))
+    with pytest.raises(ValueError, match="finite targets"):
+        run(targets=np.full((2, 12), np.nan))
+    with pytest.raises(ValueError, match="stand alone"):
+        run("balanced", targets=np.ones((2, 12)))
+
+
+def test_failures_leave_the_others_bit_for_bit():
+    """One member diverges, one starts from NaN, and the rest do not notice."""
+    begin = starts(5)
+    ill = begin._replace(rho=begin.rho.at[2].set(jnp.nan))
+    rates = jnp.array([0.1, 0.2, 0.1, 1e4, 0.1])
+    times = np.tile(TIMES, (5, 1))
+    times[3] = 1e4 * np.array([1, 500, 1000])
+    runs = dynamics.ensemble(
+        descent(), ill, times=times, observe=LOOK, key=KEY, over={"learning_rate": rates}
+    )
+    assert [status.name for status in runs.status] == [
+        "FINISHED", "FINISHED", "DIVERGED", "DIVERGED", "FINISHED",
+    ]  # fmt: skip
+    for index in (0, 1, 4):
+        polar = jax.tree.map(lambda leaf, i=index: leaf[i], begin)
+        assert_member_is(runs, index, alone(index, polar, learning_rate=rates[index]))
+
+
+def test_a_flow_that_spends_its_budget_leaves_the_others_bit_for_bit():
+    flow = dynamics.gradient_flow(problem())
+    budgets = jnp.array([1000, 2, 1000])
+    runs = dynamics.ensemble(
+        flow, starts(3), times=TIMES, observe=LOOK, over={"max_steps": budgets}
+    )
+    assert [status.name for status in runs.status] == ["FINISHED", "BUDGET_SPENT", "FINISHED"]
+    for index in (0, 2):
+        one = dynamics.simulate(
+            dynamics.replace(flow, max_steps=1000), start(LINEAR, index), times=TIMES, observe=LOOK
+        )
+        assert_member_is(runs, index, one)
+
+
+class Memory:
+    """A checkpoint that keeps everything where it is, and may interrupt."""
+
+    def __init__(self, breaks_at=None):
+        self.kept, self.pieces, self.breaks_at, self.flushed = None, [], breaks_at, 0
+
+    def begin(self, _):
+        return self.kept
+
+    def keep(self, looks, carry, rows):
+        self.pieces.append(jax.tree.map(jnp.copy, rows))
+        joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *self.pieces)
+        self.kept = dynamics.Kept(looks, jax.tree.map(jnp.copy, carry), joined)
+        if looks == self.breaks_at:
+            raise KeyboardInterrupt
+
+    def flush(self):
+        self.flushed += 1
+
+
+@pytest.mark.parametrize("makes", ["sgd", "flow"])
+def test_an_interrupted_ensemble_goes_on_from_its_checkpoint_bit_for_bit(makes):
+    moves = descent() if makes == "sgd" else dynamics.gradient_flow(problem())
+    key = KEY if makes == "sgd" else None
+
+    def run(**more):
+        times = 0.1 * np.arange(1, 81)
+        return dynamics.ensemble(moves, starts(3), times=times, observe=LOOK, key=key, **more)
+
+    checkpoint = Memory(breaks_at=64)
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint=checkpoint)
+    assert checkpoint.flushed == 1
+    resumed, whole = run(checkpoint=checkpoint), run()
+    assert checkpoint.kept.looks == 80
+    assert_same_bits(resumed.observations, whole.observations)
+    assert_same_bits(resumed.final, whole.final)
+
+
 def test_processors_map_unless_told_otherwise():
-    assert dynamics.placement() == "map"
-    assert dynamics.placement("vmap") == "vmap"
+    assert str(dynamics.placement()) == "map on 2 devices"
+    assert str(dynamics.placement("vmap", 3)) == "vmap of 3 at a time on 2 devices"
+    with pytest.raises(ValueError, match="batching='vmap' with together="):
+        dynamics.placement(together=3)
     with pytest.raises(ValueError, match="did you mean 'vmap'"):
         dynamics.placement("vmpa")
 

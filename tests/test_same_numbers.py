@@ -139,6 +139,6 @@ def test_a_member_of_a_vmapped_ensemble_is_the_run_alone_up_to_round_off(name):
         over={"decay": decays},
         batching="vmap",
     )
-    assert runs.placement == "vmap on 1 device"
+    assert runs.placement == "vmap on 2 devices"
     one = alone(name, key=jax.random.fold_in(KEY, 0))
     assert difference(dynamics.member(runs, 0).observations, one.observations) <= VMAP

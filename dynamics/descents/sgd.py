@@ -8,6 +8,8 @@ time, so that both follow the gradient flow to first order in eta.
 Source: [Dyn] (46), with corrected signs (`dynamics.descents.constrained`).
 """
 
+import dataclasses
+
 import optax
 from jaxtyping import ArrayLike
 
@@ -85,7 +87,12 @@ def sgd(
     if problem.network.couples and batch_size == 1:
         remedy = "a single sample is its own mean, and every hidden unit would be zero"
         raise refusal("batches of two samples or more with batch norm", "of one", remedy)
-    return descent(
+    made = descent(
         problem, optax.sgd, learning_rate, name="sgd", batches=drawn,
         normalisation=normalisation, warm=warm, label_noise=label_noise, momentum=momentum,
     )  # fmt: skip
+    if sampling != "balanced":
+        return made
+    # Balanced batches know the classes of the targets.
+    parameters = dataclasses.replace(made.parameters, tied=("targets",))
+    return dataclasses.replace(made, parameters=parameters)
