@@ -17,7 +17,7 @@ class Kept(NamedTuple):
     Attributes:
         looks: At how many of the times it has looked.
         carry: What goes on, see `dynamics.simulate`.
-        rows: What was seen at these looks.
+        rows: What was seen at these looks, along the first axis.
     """
 
     looks: int
@@ -28,21 +28,22 @@ class Kept(NamedTuple):
 class Checkpoint(Protocol):
     """Keeps chunks as they come."""
 
-    def begin(self, like: Any) -> Kept | None:
+    def begin(self, carry: Any, rows: PyTree) -> Kept | None:
         """What was kept of an earlier call of the same run, None where nothing was.
 
         Args:
-            like: The carry at the start, whose structure the kept one has.
+            carry: The carry at the start, whose structure the kept one has.
+            rows: Shapes of a chunk's rows, the looks first.
         """
 
     def keep(self, looks: int, carry: Any, rows: PyTree) -> None:
-        """Takes a chunk; it may wait with writing.
+        """Takes a chunk; it may wait with writing, until the next chunk and no longer.
 
         Args:
             looks: At how many times the run has looked, this chunk included.
-            carry: What goes on from there.
-            rows: What this chunk saw.
+            carry: What goes on from there; its buffers are given away to the next chunk.
+            rows: What this chunk saw, the looks first.
         """
 
     def flush(self) -> None:
-        """Writes what has waited: the run is over, or interrupted."""
+        """Writes what has waited: the run was interrupted."""

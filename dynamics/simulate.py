@@ -137,10 +137,13 @@ def drive(
         The carry at the end and the rows of all looks, along ``axis``.
     """
     count = jax.tree.leaves(stops)[0].shape[axis]
-    kept = None if checkpoint is None else checkpoint.begin(carry)
     begun, pieces = 0, []
-    if kept is not None:
-        begun, carry, pieces = kept.looks, kept.carry, [kept.rows]
+    if checkpoint is not None:
+        _, like = jax.eval_shape(run_chunk, carry, _chunk(stops, 0, count, axis))
+        kept = checkpoint.begin(carry, _looks_first(like, axis))
+        if kept is not None:
+            begun, carry = kept.looks, kept.carry
+            pieces.append(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, axis), kept.rows))
     chunks: Iterable[int] = range(begun, count, LOOKS_PER_CHUNK)
     try:
         for first in chunks if progress is None else progress(chunks):
@@ -148,11 +151,22 @@ def drive(
             keep = (slice(None),) * axis + (slice(count - first),)
             pieces.append(jax.tree.map(lambda leaf, keep=keep: leaf[keep], rows))
             if checkpoint is not None:
-                checkpoint.keep(min(first + LOOKS_PER_CHUNK, count), carry, pieces[-1])
-    finally:
+                looks = min(first + LOOKS_PER_CHUNK, count)
+                checkpoint.keep(looks, carry, _looks_first(pieces[-1], axis))
+    except BaseException:
         if checkpoint is not None:
             checkpoint.flush()
+        raise
     return carry, jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
+
+
+def _looks_first(rows: PyTree, axis: int) -> PyTree:
+    def first(leaf: Any) -> Any:
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            return jax.eval_shape(lambda array: jnp.moveaxis(array, axis, 0), leaf)
+        return jnp.moveaxis(leaf, axis, 0)
+
+    return jax.tree.map(first, rows)
 
 
 def run_looks(

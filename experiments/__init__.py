@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .catalogue import preset
+    from .checkpoint import FolderCheckpoint
     from .compiling import compile_quickly
     from .errors import UsageError
     from .foreign import read_weights
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .runs import open_run as open
 
 _HOMES = {
+    "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
     "UsageError": ("errors", "UsageError"),
     "compile_quickly": ("compiling", "compile_quickly"),
@@ -32,6 +34,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "FolderCheckpoint",
     "Record",
     "UsageError",
     "compile_quickly",

@@ -187,12 +187,12 @@ class Memory:
     def __init__(self, breaks_at=None):
         self.kept, self.pieces, self.breaks_at, self.flushed = None, [], breaks_at, 0
 
-    def begin(self, _):
+    def begin(self, *_):
         return self.kept
 
     def keep(self, looks, carry, rows):
         self.pieces.append(jax.tree.map(jnp.copy, rows))
-        joined = jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=1), *self.pieces)
+        joined = jax.tree.map(lambda *parts: jnp.concatenate(parts), *self.pieces)
         self.kept = dynamics.Kept(looks, jax.tree.map(jnp.copy, carry), joined)
         if looks == self.breaks_at:
             raise KeyboardInterrupt
