@@ -127,9 +127,9 @@ class FolderCheckpoint:
         self._waiting, self._state = [], []
 
     def _read(self, looks: int, like: "PyTree") -> "PyTree":
-        group, structure = self._rows("r"), jax.tree.structure(like)
-        columns = [np.asarray(group[str(n)])[:looks] for n in range(structure.num_leaves)]
-        for column, leaf in zip(columns, jax.tree.leaves(like), strict=True):
+        group, (leaves, structure) = self._rows("r"), jax.tree.flatten(like)
+        columns = [np.asarray(group[str(number)])[:looks] for number in range(len(leaves))]
+        for column, leaf in zip(columns, leaves, strict=True):
             if column.shape[1:] != leaf.shape[1:] or len(column) < looks:
                 raise ValueError(f"rows of shape {column.shape} where {leaf.shape} are wanted")
         return jax.tree.unflatten(structure, [jnp.asarray(column) for column in columns])
