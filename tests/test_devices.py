@@ -1,0 +1,60 @@
+"""One ensemble on 1, 2 and 8 devices and on two processes: the same numbers, and it says where."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPT = Path(__file__).with_name("spread.py")
+BOUND = {"single": 1e-5, "double": 1e-12}
+"""Relative, after 200 steps: programs for other numbers of devices may round differently."""
+
+
+def free_port():
+    with socket.socket() as listening:
+        listening.bind(("localhost", 0))
+        return listening.getsockname()[1]
+
+
+def stored(folder, devices, processes, precision):
+    """What the ensemble has found on so many devices of so many processes."""
+    file, port = folder / f"{devices}-{processes}-{precision}.npz", free_port()
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT)]
+            + [str(word) for word in (file, devices, processes, rank, port, precision)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for rank in range(processes)
+    ]  # fmt: skip
+    for process in started:
+        told, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+    with np.load(file) as found:
+        return dict(found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", BOUND)
+def test_members_are_the_same_on_any_number_of_devices_and_processes(precision, tmp_path):
+    found = {
+        (devices, processes): stored(tmp_path, devices, processes, precision)
+        for devices, processes in ((1, 1), (2, 1), (8, 1), (2, 2))
+    }
+    told = {where: str(one.pop("placement")) for where, one in found.items()}
+    assert told == {
+        (1, 1): "map on 1 device",
+        (2, 1): "map on 2 devices",
+        (8, 1): "map on 8 devices",
+        (2, 2): "map on 2 devices in each of 2 processes",
+    }
+    for one in found.values():
+        for name, values in found[1, 1].items():
+            assert len(values) == 5
+            apart = np.max(np.abs(one[name] - values)) / np.max(np.abs(values))
+            assert apart <= BOUND[precision], name
