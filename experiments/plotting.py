@@ -12,6 +12,9 @@ RED = "#D55E00"
 
 TIME_LABEL = "time (running sum of learning rates)"
 
+PREDICTED: dict[str, Any] = {"color": GREY, "linewidth": 1.0, "linestyle": "--"}
+"""How what theory says is drawn, beside what was measured."""
+
 STYLE: dict[Any, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 130,

@@ -12,24 +12,23 @@ What a run says is in its table; nothing is assumed. A start from small rho can 
 of solution (one class served by dead outputs, margins 0), which the table shows by its train error.
 """
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
-from ..audit.subjects import Subject, own_subject
+from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Row
-from ..labelling import labelled, point
+from ..labelling import labelled
 from .quickstart_picture import draw
+from .two_classes import check, ended, ends, group_cells, groups, least, starts, wall_time
 
 OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
 
@@ -77,28 +76,7 @@ class QuickstartConfig:
 
     def __post_init__(self) -> None:
         """Refuses what no run could satisfy."""
-        if len(self.data.classes) != 2:
-            raise UsageError(
-                f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
-            )
-        numbers = (self.duration, self.learning_rate, self.floor, *self.decay, *self.initial_rho)
-        if not all(map(math.isfinite, numbers)):
-            raise UsageError(f"expected finite numbers, got {numbers}: change the infinite one")
-        if self.data.test < 1:
-            raise UsageError(f"expected data.test > 0, got {self.data.test}: change --data.test")
-        for name in ("seeds", "duration", "learning_rate", "floor", "batch_size"):
-            value, option = getattr(self, name), name.replace("_", "-")
-            if not value > 0:
-                raise UsageError(f"expected {name} > 0, got {value}: change --{option}")
-        for name in ("decay", "initial_rho"):
-            values = getattr(self, name)
-            if not values or min(values) < 0:
-                raise UsageError(
-                    f"expected numbers that are not negative in {name}, got {values}: "
-                    f"change --{name.replace('_', '-')}"
-                )
-        if not 0 <= self.momentum < 1:
-            raise UsageError(f"expected momentum in [0, 1), got {self.momentum}: change --momentum")
+        check(self, ("seeds", "duration", "learning_rate", "floor", "batch_size"))
         most = 1 + int(min(self.duration * (1 - self.momentum) / self.learning_rate, 1e9))
         if not 2 <= self.looks <= most:
             raise UsageError(
@@ -112,7 +90,7 @@ def compute(
 ) -> Iterator[tuple[str, xr.Dataset]]:
     """Runs the flow and SGD from all starts; yields each as a dataset when it is done."""
     problem, look = _problem(config)
-    starts, members = _starts(config, problem.network)
+    begin, members = starts(problem.network, config.seeds, config.initial_rho, config.decay)
     over = {"decay": members["decay"]}
     times = np.linspace(0.0, config.duration, config.looks)
 
@@ -122,29 +100,24 @@ def compute(
     )
     began = time.perf_counter()
     trajectory, error = dynamics.ensemble_with_error(
-        flow, starts, times=times, observe=look, over=over, progress=progress
+        flow, begin, times=times, observe=look, over=over, progress=progress
     )
     stated = {f"stated_error_{name}": value for name, value in error._asdict().items()}
     final = trajectory.final.position
-    yield "flow", labelled(trajectory, members, final, **stated, **_seconds(began, trajectory))
+    yield "flow", labelled(trajectory, members, final, **stated, **wall_time(began, trajectory))
 
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
-        steps, starts, times=times, observe=look, over=over, key=jax.random.key(0),
+        steps, begin, times=times, observe=look, over=over, key=jax.random.key(0),
         progress=progress,
     )  # fmt: skip
     final = trajectory.final.position
-    yield "sgd", labelled(trajectory, members, final, **_seconds(began, trajectory))
+    yield "sgd", labelled(trajectory, members, final, **wall_time(began, trajectory))
 
 
 def table(_: QuickstartConfig, datasets: Datasets) -> list[Row]:
     """One row per way of moving, lambda and initial rho; medians over the seeds, worst errors."""
-    return [
-        _row(way, data.where((data.decay == decay) & (data.initial_rho == rho), drop=True))
-        for way, data in datasets.items()
-        for decay in np.unique(data.decay)[::-1]
-        for rho in np.unique(data.initial_rho)
-    ]
+    return [_row(way, group) for way, data in datasets.items() for group in groups(data)]
 
 
 def _row(way: str, group: xr.Dataset) -> Row:
@@ -154,10 +127,9 @@ def _row(way: str, group: xr.Dataset) -> Row:
     steps = group.count_evaluations if way == "flow" else group.count_steps
     return {
         "way": way,
-        "lambda": f"{float(group.decay[0]):g}",
-        "rho(0)": f"{float(group.initial_rho[0]):g}",
+        **group_cells(group),
         "rho": f"{float(last.rho.median(skipna=False)):.3f}",
-        "over seeds": f"{_least(last.rho):.2f}..{-_least(-last.rho):.2f}",
+        "over seeds": f"{least(last.rho):.2f}..{-least(-last.rho):.2f}",
         "mu/(M+lambda)": f"{float(last.rho_eq.median(skipna=False)):.3f}",
         "off by": f"{float(rest):.0e}",
         "loss": f"{float(last.loss.median()):.4f}",
@@ -168,18 +140,8 @@ def _row(way: str, group: xr.Dataset) -> Row:
         "evals|steps": f"{int(steps.median())}",
         "+-rho": error,
         "s/member": f"{float(group.seconds.mean()):.2f}",
-        "ended": _ended(group),
+        "ended": ended(group),
     }
-
-
-def _least(values: xr.DataArray) -> float:
-    return float(values.min(skipna=False))
-
-
-def _ended(group: xr.Dataset) -> str:
-    """How the members ended, each way with its count."""
-    statuses = [dynamics.Status(int(code)).name.lower() for code in group.status.values]
-    return ", ".join(f"{statuses.count(name)} {name}" for name in sorted(set(statuses)))
 
 
 def _problem(config: QuickstartConfig) -> tuple[models.Problem, dynamics.Observe]:
@@ -194,49 +156,10 @@ def _problem(config: QuickstartConfig) -> tuple[models.Problem, dynamics.Observe
     return problem, dynamics.observe(*OBSERVED, test_error=test)
 
 
-def _starts(
-    config: QuickstartConfig, network: models.Network
-) -> tuple[models.Polar, dict[str, np.ndarray]]:
-    """Every seed at every rho with every lambda: positions and what tells the members apart."""
-    seeds, rhos, decays = (
-        grid.ravel()
-        for grid in np.meshgrid(
-            np.arange(config.seeds), config.initial_rho, config.decay, indexing="ij"
-        )
-    )
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds))
-    starts = jax.vmap(lambda key, rho: models.to_polar(network.init(key), rho))(
-        keys, jnp.asarray(rhos, float)
-    )
-    return starts, {"seed": seeds, "initial_rho": rhos, "decay": decays}
-
-
 def subjects(config: QuickstartConfig, datasets: Datasets) -> list[Subject]:
     """The ends of the first seed's runs, for the audit."""
     problem, _ = _problem(config)
-    inputs, targets = (np.asarray(part, float) for part in (problem.inputs, problem.targets))
-    return [
-        own_subject(
-            f"{way}, lambda {float(run.decay):g}, rho(0) {float(run.initial_rho):g}",
-            models.Problem(problem.network, inputs, targets, decay=float(run.decay)),
-            point(run),
-            run.rho.values,
-        )
-        for way, data in datasets.items()
-        for run in _first_seed(data)
-    ]
-
-
-def _first_seed(data: xr.Dataset) -> list[xr.Dataset]:
-    chosen = data.where(data.seed == 0, drop=True)
-    return [chosen.isel(member=index) for index in range(chosen.sizes["member"])]
-
-
-def _seconds(began: float, trajectory: dynamics.Trajectory) -> dict[str, np.ndarray]:
-    """Wall time per member, compilation included."""
-    jax.block_until_ready(trajectory.final.position)
-    members = len(np.asarray(trajectory.final.status))
-    return {"seconds": np.full(members, (time.perf_counter() - began) / members)}
+    return ends(problem, datasets)
 
 
 LAPTOP = QuickstartConfig()

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..experiment import Datasets
-from ..plotting import BLUE, GREEN, GREY, ORANGE, TIME_LABEL, house_style
+from ..plotting import BLUE, GREEN, GREY, ORANGE, PREDICTED, TIME_LABEL, house_style
 
 COLOURS = (BLUE, ORANGE, GREEN)
 """One per initial rho, in increasing order."""
@@ -65,7 +65,7 @@ def _draw_rho(axes: Axes, parts: dict[str, xr.Dataset], decay: float) -> None:
     flow = parts["flow"]
     for number, line in enumerate(flow.rho_eq.isel(time=-1).values):
         label = "mu / (M + lambda) at the end" if number == 0 else None
-        axes.axhline(line, color=GREY, linewidth=1.0, linestyle="--", label=label, zorder=0)
+        axes.axhline(line, **PREDICTED, label=label, zorder=0)
     if "sgd" in parts:
         axes.plot([], [], color=GREY, linestyle=":", linewidth=2.0, label="sgd, same starts")
     axes.set_title(f"lambda = {decay:g}")
@@ -78,7 +78,7 @@ def _draw_loss(axes: Axes, parts: dict[str, xr.Dataset]) -> None:
     _curves(axes, parts, "loss")
     gaps = parts["flow"].gap.isel(time=-1).values
     for line in gaps:
-        axes.axhline(line, color=GREY, linewidth=1.0, linestyle="--", zorder=0)
+        axes.axhline(line, **PREDICTED, zorder=0)
     axes.set_yscale("log")
     axes.set_xlabel(TIME_LABEL)
     axes.set_title("loss; dashed: predicted gap 1 - rho_eq mu", fontsize=9.5)
@@ -95,7 +95,7 @@ def _draw_margins(axes: Axes, parts: dict[str, xr.Dataset]) -> None:
             np.clip(chosen.isel(time=-1).values.ravel(), -0.5, 1.5), list(bins), density=True,
             alpha=0.6, color=_colour(flow, rho), label=f"end, from rho = {rho:g}",
         )  # fmt: skip
-    axes.axvline(1.0, color=GREY, linewidth=1.0, linestyle="--")
+    axes.axvline(1.0, **PREDICTED)
     axes.set_xlabel("rho fbar_n: 1 where a sample is interpolated")
     axes.set_title("margins of the flow's last points", fontsize=9.5)
     axes.legend(fontsize=8, loc="upper left")
