@@ -24,6 +24,10 @@ CATALOGUE = {
         ".figures.quickstart",
         "Does rho come to rest where mu/(M+lambda) says, from small and large starts?",
     ),
+    "separability": Entry(
+        ".figures.separability",
+        "How does a convolutional network come to separate its images, and where is rho then?",
+    ),
     "order": Entry(
         ".figures.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",
