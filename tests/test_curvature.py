@@ -137,6 +137,38 @@ def test_the_kernels_eigenvalues_are_the_dense_ones():
     assert polar == pytest.approx(np.linalg.eigvalsh(slopes @ slopes.T)[-1], abs=DENSE)
 
 
+def last_layers_block(inputs, targets, layers, rho):
+    """P (2 rho^2/N H^T H x 1) P - <g, V> P on the last layer's sphere, g the gradient in V."""
+    hidden, last = np.maximum(inputs @ layers[0], 0), layers[1]
+    slope = -2 * rho / len(inputs) * hidden.T @ (targets - rho * hidden @ last)
+    flat = 2 * rho**2 / len(inputs) * np.kron(hidden.T @ hidden, np.eye(last.shape[1]))
+    normal = np.outer(last.ravel(), last.ravel())
+    tangent = np.eye(last.size) - normal
+    whole = tangent @ flat @ tangent - np.sum(slope * last) * tangent
+    return np.linalg.eigvalsh(whole - 1e3 * normal)[1:]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("products", [17, 40])
+def test_more_products_than_a_block_has_dimensions_find_no_more(products, dtype):
+    """The last layer's tangent space has 17 dimensions, its Hessian fewer different eigenvalues."""
+    rng = np.random.default_rng(4)
+    inputs = rng.standard_normal((5, 4))
+    inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+    layers = [0.6 * rng.standard_normal(shape) for shape in ((4, 6), (6, 3))]
+    targets = np.eye(3)[[0, 1, 2, 2, 1]]
+    units = [layer / np.linalg.norm(layer) for layer in layers]
+    rho = np.prod([np.linalg.norm(layer) for layer in layers])
+    exact = last_layers_block(inputs, targets, units, rho)
+    ours = models.Problem(models.mlp((4, 6, 3)), inputs.astype(dtype), targets, decay=0.03)
+    here = models.to_polar(tuple(jnp.asarray(layer, dtype) for layer in layers))
+    for smallest, value in ((False, exact[-1]), (True, exact[0])):
+        asked = curvature.hessian_eigenvalues(1, products, block=1, smallest=smallest)
+        found = jax.jit(asked)(ours, here)
+        assert found["values"][0] == pytest.approx(value, rel=100 * float(np.finfo(dtype).eps))
+        assert found["converged"][0]
+
+
 def test_lanczos_says_when_it_has_not_converged():
     few = jax.jit(curvature.hessian_eigenvalues(1, 3))(OURS, HERE)
     exact = np.linalg.eigvalsh(HESSIAN)
@@ -212,6 +244,29 @@ def test_the_start_has_no_distance_to_itself_and_another_has_a_known_one():
     assert turned["switched"] == pytest.approx([1])
 
 
+def test_a_start_is_unpacked_by_its_networks_degrees():
+    """Three layers share an array: rho is |W_2|^3 times the others, equal radii are not rho^(1/3).
+
+    The kernel is then of degree 2 (5 - 1)/5 in rho: five layers.
+    """
+    tied = models.tied((4, 5, 1), 3)
+    ours = models.Problem(tied, OURS.inputs, OURS.targets)
+    here = models.to_polar(tied.init(jax.random.key(0)), rho=1.5, network=tied)
+    look = jax.jit(regime.kernel_distance_from(here))
+    assert float(look(ours, here)["relative"]) == 0
+    doubled = look(ours, here._replace(rho=2 * here.rho))
+    assert doubled["relative"] == pytest.approx(2 ** (8 / 5) - 1, rel=1e-10)
+
+
+def test_layers_with_norms_of_their_own_start_with_them():
+    weights = models.to_weights(HERE)
+    own = models.to_layers((2 * weights[0], weights[1] / 2))
+    assert float(regime.kernel_distance_from(own)(OURS, own)["relative"]) == 0
+    equal = models.to_layers(weights)
+    assert float(regime.kernel_distance_from(HERE)(OURS, equal)["relative"]) <= 1e-12
+    assert float(regime.kernel_distance_from(HERE)(OURS, own)["relative"]) > 0.1
+
+
 def test_kernel_distance_is_that_of_dense_kernels():
     here, there = start(RELU, 0), start(RELU, 5)
     kernels = []
@@ -234,6 +289,10 @@ def test_what_cannot_be_asked_is_refused():
         curvature.hessian_eigenvalues(block="radial", coordinates="weights")
     with pytest.raises(ValueError, match="at least one eigenvalue"):
         curvature.hessian_eigenvalues(0)
+    with pytest.raises(ValueError, match="count and products as whole numbers"):
+        curvature.kernel_eigenvalues(1.5)
+    with pytest.raises(ValueError, match="a layer's number as whole numbers"):
+        curvature.hessian_eigenvalues(block=0.5)
     with pytest.raises(ValueError, match="a layer from 0 to 1"):
         curvature.hessian_eigenvalues(block=2)(OURS, HERE)
     weights = models.to_weights(HERE)

@@ -127,6 +127,19 @@ def test_where_every_output_is_met_all_but_n_directions_are_flat():
     assert int(off["near_zero"]) < 81 - 5
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_flat_directions_are_counted_in_either_precision(dtype):
+    """P - N = 15 - 3 where a linear network meets three targets."""
+    rng = np.random.default_rng(4)
+    inputs, targets = rng.standard_normal((3, 4)) / 4, np.array([1.0, -1, 1])
+    last, below = rng.standard_normal(3), rng.standard_normal((4, 3))
+    below -= np.outer(below @ last - np.linalg.pinv(inputs) @ targets, last) / (last @ last)
+    ours = models.Problem(models.deep_linear((4, 3, 1)), inputs.astype(dtype), targets)
+    view = models.to_polar((jnp.asarray(below, dtype), jnp.asarray(last[:, None], dtype)))
+    found = jax.jit(spectra.flat_directions())(ours, view)
+    assert (int(found["near_zero"]), int(found["expected"])) == (12, 12)
+
+
 def test_all_ranks_from_one_decomposition_are_those_one_by_one():
     ours, view = problem(DEEP_RELU), start(DEEP_RELU)
     found = spectra.ranks()(ours, view)

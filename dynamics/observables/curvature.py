@@ -19,7 +19,9 @@ samples times outputs. Blocks are one layer (its number from 0), ``"radial"`` (r
 Plain descent with step eta is stable where the sharpness, the top eigenvalue, stays below 2/eta.
 
 Eigenvalues come by Lanczos from products alone (`lanczos`), each with its residual and whether it
-has converged; a product costs about two gradients.
+has converged; a product costs about two gradients. Vectors are given in orthonormal coordinates of
+the block's tangent space, so that nothing outside of it is ever found, and a block of d dimensions
+takes at most d products.
 
 Source: [Wide] (16), section 5; [M117] section 5; the bound 2/eta is that of explicit Euler.
 """
@@ -34,7 +36,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ...models.binding import bind
-from ...models.checks import refusal, unknown
+from ...models.checks import refusal, unknown, whole
 from ...models.polar import Polar, project, to_layers, to_weights
 from ...models.problem import Problem, data_loss, outputs
 from ...models.views import View
@@ -69,8 +71,8 @@ def hessian_eigenvalues(
 
     Args:
         count: How many.
-        products: How many products with the Hessian, 40 unless given; more if it says that it has
-            not converged.
+        products: How many products with the Hessian at most, 40 unless given; more if it says that
+            it has not converged.
         part: ``"whole"``, ``"gauss_newton"``, ``"residual"`` or ``"decay"``.
         block: ``"all"``, ``"radial"``, ``"tangential"``, or a layer's number from 0.
         coordinates: ``"polar"`` or ``"weights"``.
@@ -82,11 +84,11 @@ def hessian_eigenvalues(
         in weights). Equal arguments return the same one.
 
     Raises:
-        ValueError: If a name is unknown, a count not positive, or a block is of other coordinates.
+        ValueError: If a name is unknown, a count not positive or not whole, or a block is of other
+            coordinates; when it is evaluated, which is when the network is known, if it has no
+            such layer.
     """
-    choice = _Choice(count, products, part, block, coordinates, smallest)
-    _check(choice)
-    return bind(_hessian, choice)
+    return bind(_hessian, _checked(_Choice(count, products, part, block, coordinates, smallest)))
 
 
 def kernel_eigenvalues(
@@ -106,9 +108,7 @@ def kernel_eigenvalues(
     Raises:
         ValueError: As for `hessian_eigenvalues`.
     """
-    choice = _Choice(count, products, "whole", block, coordinates, False)
-    _check(choice)
-    return bind(_kernel, choice)
+    return bind(_kernel, _checked(_Choice(count, products, "whole", block, coordinates, False)))
 
 
 def sharpness(learning_rate: ArrayLike, products: int = 40, coordinates: str = "polar") -> Partial:
@@ -126,12 +126,12 @@ def sharpness(learning_rate: ArrayLike, products: int = 40, coordinates: str = "
     Raises:
         ValueError: If the coordinates are unknown or products is not positive.
     """
-    choice = _Choice(1, products, "whole", "all", coordinates, False)
-    _check(choice)
+    choice = _checked(_Choice(1, products, "whole", "all", coordinates, False))
     return Partial(bind(_sharpness, choice), jnp.asarray(learning_rate, float))
 
 
-def _check(choice: _Choice) -> None:
+def _checked(choice: _Choice) -> _Choice:
+    whole((choice.wanted, choice.products), "count and products")
     if choice.part not in PARTS:
         raise unknown("part", choice.part, PARTS)
     if choice.coordinates not in COORDINATES:
@@ -146,8 +146,9 @@ def _check(choice: _Choice) -> None:
         known = ("all", "radial", "tangential") if choice.coordinates == "polar" else ("all",)
         if choice.block not in known:
             raise unknown("block", choice.block, known)
-    elif choice.block < 0:
+    elif whole((choice.block,), "a layer's number")[0] < 0:
         raise refusal("a layer's number from 0", choice.block, "count layers from 0")
+    return choice
 
 
 def _position(choice: _Choice, problem: Problem, view: View) -> PyTree:
@@ -159,27 +160,44 @@ def _view(position: PyTree) -> View:
     return position if isinstance(position, Polar) else to_layers(position)
 
 
-def _tangent(choice: _Choice, position: PyTree, vector: PyTree) -> PyTree:
-    """The part of a vector that is tangent and in the block."""
-    if isinstance(position, Polar):
-        layers = project(position.directions, vector.directions)
-        radial = vector.rho if choice.block in ("all", "radial") else jnp.zeros_like(vector.rho)
-        return Polar(radial, _of_block(choice.block, layers))
-    return _of_block(choice.block, vector)
+def _block(choice: _Choice, at: PyTree) -> tuple[int, Callable[[Array], PyTree]]:
+    """The dimension of the block's tangent space, and its vectors from orthonormal coordinates.
+
+    Coordinates are those of rho first, where it is in the block, then of each layer.
+    """
+    polar = isinstance(at, Polar)
+    layers = at.directions if polar else at
+    if isinstance(choice.block, int) and choice.block >= len(layers):
+        raise refusal(f"a layer from 0 to {len(layers) - 1}", choice.block, "count layers from 0")
+    moving = [choice.block in ("all", "tangential", k) for k in range(len(layers))]
+    radial = int(polar and choice.block in ("all", "radial"))
+    ends = [radial]
+    for layer, moves in zip(layers, moving, strict=True):
+        ends.append(ends[-1] + (layer.size - polar if moves else 0))
+
+    def vector(coordinates: Float[Array, "dimension"]) -> PyTree:
+        made = tuple(
+            _layer_vector(layer, coordinates[begin:end], polar) if moves else jnp.zeros_like(layer)
+            for layer, moves, begin, end in zip(layers, moving, ends, ends[1:], strict=False)
+        )
+        if not polar:
+            return made
+        return Polar(coordinates[0] if radial else jnp.zeros_like(at.rho), made)
+
+    return ends[-1], vector
 
 
-def _of_block(block: Block, layers: tuple[Array, ...]) -> tuple[Array, ...]:
-    if isinstance(block, int) and block >= len(layers):
-        raise refusal(f"a layer from 0 to {len(layers) - 1}", block, "count layers from 0")
-    whole = ("all", "tangential")
-    return tuple(
-        layer if block in whole or block == k else jnp.zeros_like(layer)
-        for k, layer in enumerate(layers)
-    )
+def _layer_vector(layer: Array, coordinates: Float[Array, "dimension"], tangent: bool) -> Array:
+    """The layer's vector; a tangent one by the reflection that takes the first axis to the layer.
 
-
-def _everywhere(choice: _Choice) -> _Choice:
-    return choice._replace(block="all")
+    It takes the other axes to an orthonormal basis of the tangent space.
+    """
+    if not tangent:
+        return coordinates.reshape(layer.shape)
+    unit, moved = layer.reshape(-1), jnp.pad(coordinates, (1, 0))
+    mirror = unit.at[0].add(jnp.copysign(1, unit[0]))
+    reflected = moved - 2 * mirror * (mirror @ moved) / (mirror @ mirror)
+    return reflected.reshape(layer.shape)
 
 
 def _potential(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], Array]:
@@ -202,14 +220,17 @@ def _loss_of(problem: Problem, values: Float[Array, "samples ..."]) -> Array:
     return jnp.mean(problem.loss.per_sample(values, problem.targets))
 
 
-def _product(choice: _Choice, problem: Problem, at: PyTree) -> Callable[[PyTree], PyTree]:
-    """vector -> H vector, on vectors that are tangent and in the block."""
-    if choice.part == "gauss_newton":
+def _product(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], PyTree]:
+    """vector -> H vector, on tangent vectors, up to what is not tangent."""
+    if part == "gauss_newton":
         return lambda vector: _gauss_newton(problem, at, vector)
-    potential, everywhere = _potential(choice.part, problem, at), _everywhere(choice)
+    potential = _potential(part, problem, at)
 
     def field(position: PyTree) -> PyTree:
-        return _tangent(everywhere, position, jax.grad(potential)(position))
+        slope = jax.grad(potential)(position)
+        if not isinstance(position, Polar):
+            return slope
+        return Polar(slope.rho, project(position.directions, slope.directions))
 
     return lambda vector: jax.jvp(field, (at,), (vector,))[1]
 
@@ -230,33 +251,33 @@ def _start(size: int, dtype: Any) -> Float[Array, "size"]:
 
 def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
     at = _position(choice, problem, view)
-    flat, unravel = jax.flatten_util.ravel_pytree(at)
-    multiply = _product(choice, problem, at)
+    multiply, (dimension, vector) = _product(choice.part, problem, at), _block(choice, at)
+    start = _start(dimension, view.rho.dtype)
+    back = jax.linear_transpose(vector, start)
 
-    def tangent(vector: Array) -> PyTree:
-        return _tangent(choice, at, unravel(vector))
+    def product(coordinates: Array) -> Array:
+        return back(multiply(vector(coordinates)))[0]
 
-    def product(vector: Array) -> Array:
-        made = _tangent(choice, at, multiply(tangent(vector)))
-        return jax.flatten_util.ravel_pytree(made)[0]
-
-    start = jax.flatten_util.ravel_pytree(tangent(_start(flat.size, flat.dtype)))[0]
     found = eigenvalues(product, start, choice.wanted, choice.products, choice.smallest)
-    vectors = found.pop("vectors")
-    share = vectors[:, 0] ** 2 if isinstance(at, Polar) else jnp.zeros(choice.wanted, flat.dtype)
+    vectors, radial = found.pop("vectors"), choice.block in ("all", "radial")
+    seen = radial and isinstance(at, Polar)
+    share = vectors[:, 0] ** 2 if seen else jnp.zeros(choice.wanted, start.dtype)
     return {**found, "radial_share": share}
 
 
 def _kernel(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
     at = _position(choice, problem, view)
+    dimension, vector = _block(choice, at)
 
-    def function(position: PyTree) -> Array:
-        return outputs(problem, _view(position)).reshape(-1)
+    def function(coordinates: Array) -> Array:
+        moved = jax.tree.map(jnp.add, at, vector(coordinates))
+        return outputs(problem, _view(moved)).reshape(-1)
 
-    values, back = jax.vjp(function, at)
+    here = jnp.zeros(dimension, view.rho.dtype)
+    values, back = jax.vjp(function, here)
 
     def product(pull: Array) -> Array:
-        return jax.jvp(function, (at,), (_tangent(choice, at, back(pull)[0]),))[1]
+        return jax.jvp(function, (here,), back(pull))[1]
 
     start = _start(values.size, values.dtype)
     found = eigenvalues(product, start, choice.wanted, choice.products)

@@ -10,9 +10,11 @@ eigenvalue of A lies within that distance of theta, and where others are a gap a
 residual^2 / gap. A value is *converged* where its residual is at most sqrt(eps) times the largest
 Ritz value in size.
 
-Limits: of a multiple eigenvalue one copy is found; a vector to which the start is orthogonal never
-is. Where the basis closes early (A has few different eigenvalues) what was found is exact, and
-what was asked for beyond it is NaN and not converged.
+Limits: of a multiple eigenvalue one copy is sure to be found; a vector to which the start is
+orthogonal never is. Where the basis closes early (A has few different eigenvalues) what was found
+is exact, and what was asked for beyond it is NaN and not converged. It closes where the part of
+A q_k beyond the basis is round-off of A; what would follow is noise, which is no more orthogonal to
+the basis than its digits allow, and is left out.
 
 Source: Lanczos 1950; the factorisation is matfree's, the only module of ours that uses it.
 """
@@ -38,7 +40,7 @@ def eigenvalues(
 
     Args:
         product: ``product(vector) -> A vector``.
-        start: Not zero, in the subspace that is asked about: what A maps the rest to is not seen.
+        start: Not zero.
         count: How many eigenvalues.
         products: How many products the basis takes, at most the operator's size.
         smallest: Whether the smallest are wanted, most negative first.
@@ -49,7 +51,8 @@ def eigenvalues(
     """
     sign = -1.0 if smallest else 1.0
     length = min(products, start.size)
-    factors = decomp.tridiag_sym(length, custom_vjp=False)(lambda v: sign * product(v), start)
+    factorise = decomp.hessenberg(length, custom_vjp=False, reortho="full")
+    factors = factorise(lambda v: sign * product(v), start)
     alive = _alive(factors.J_small)
     basis = jnp.where(alive[:, None], factors.Q_tall, 0)
     ritz, rotation = jnp.linalg.eigh(_closed(factors.J_small, alive))
@@ -70,20 +73,25 @@ def eigenvalues(
     }
 
 
-def _alive(tridiagonal: Float[Array, "length length"]) -> Array:
-    """Which vectors of the basis belong to it: none after the one with which it closes."""
-    beside = jnp.nan_to_num(jnp.abs(jnp.diagonal(tridiagonal, 1)))
-    sizes = jnp.nan_to_num(jnp.abs(jnp.diagonal(tridiagonal)))
-    scale = jax.lax.cummax(sizes[:-1] + beside)
-    goes_on = beside > 100 * jnp.finfo(tridiagonal.dtype).eps * scale
+def _alive(hessenberg: Float[Array, "length length"]) -> Array:
+    """Which vectors of the basis belong to it: none after the one with which it closes.
+
+    Below the diagonal stand the lengths of what was new, none longer than A is large, whatever
+    stands behind the end.
+    """
+    beside, sizes = jnp.diagonal(hessenberg, -1), jnp.abs(jnp.diagonal(hessenberg))
+    scale = jnp.max(jnp.nan_to_num(jnp.concatenate([sizes, beside])))
+    goes_on = jnp.nan_to_num(beside) > 100 * jnp.finfo(hessenberg.dtype).eps * scale
     return jnp.concatenate([jnp.ones(1, bool), jnp.cumprod(goes_on).astype(bool)])
 
 
-def _closed(tridiagonal: Float[Array, "length length"], alive: Array) -> Array:
+def _closed(hessenberg: Float[Array, "length length"], alive: Array) -> Array:
     """T with its dead part replaced by eigenvalues below all others."""
-    inside = jnp.where(alive[:, None] & alive[None, :], tridiagonal, 0)
-    below = -2 * jnp.sum(jnp.abs(inside)) - 1
-    return inside + jnp.diag(jnp.where(alive, 0, below))
+    beside = jnp.where(alive[1:], jnp.diagonal(hessenberg, -1), 0)
+    inside = jnp.where(alive, jnp.diagonal(hessenberg), 0)
+    below = -2 * (jnp.sum(jnp.abs(inside)) + 2 * jnp.sum(beside)) - 1
+    diagonal = jnp.where(alive, inside, below)
+    return jnp.diag(diagonal) + jnp.diag(beside, 1) + jnp.diag(beside, -1)
 
 
 def _padded(values: Array, count: int, filling: float | bool) -> Array:

@@ -18,7 +18,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from ...models.network import Weights
-from ...models.polar import Polar, to_weights
+from ...models.polar import Unnormalised, to_weights
 from ...models.problem import Problem
 from ...models.views import View
 from .points import as_matrix, output_slopes, point, rows
@@ -36,6 +36,10 @@ def displacement_from(start: View) -> Partial:
 def kernel_distance_from(start: View) -> Partial:
     """An observable: how far the tangent kernel is from that at the start.
 
+    The kernel is of weights, and depends on how rho is shared among the layers. A polar view has
+    equal radii here too (`models.to_weights`); where layers have norms of their own, give the start
+    as ``models.to_layers(weights)``.
+
     Args:
         start: Where the run began, leaves.
 
@@ -43,7 +47,7 @@ def kernel_distance_from(start: View) -> Partial:
         An observable with ``relative``, |K - K(0)| / |K(0)|, and ``turned``, one minus the cosine
         between them.
     """
-    return Partial(_kernel_distance, to_weights(start))
+    return Partial(_kernel_distance, start)
 
 
 def switched_from(start: View) -> Partial:
@@ -70,16 +74,16 @@ def _displacement(begin: Weights, problem: Problem, view: View) -> Float[Array, 
     return jnp.stack([jnp.linalg.norm(as_matrix(now - before)) for now, before in pairs])
 
 
-def _kernel(problem: Problem, weights: Weights) -> Float[Array, "rows rows"]:
-    """J J^T at weights, a row for each sample and output."""
-    slopes = output_slopes(problem, Polar(jnp.ones((), weights[0].dtype), weights))
+def _kernel(problem: Problem, view: View) -> Float[Array, "rows rows"]:
+    """J J^T at a view's weights, a row for each sample and output."""
+    point(view)
+    slopes = output_slopes(problem, Unnormalised(to_weights(view, problem.network)))
     jacobian = rows([s.reshape(s.shape[0] * s.shape[1], -1) for s in slopes])
     return jacobian @ jacobian.T
 
 
-def _kernel_distance(begin: Weights, problem: Problem, view: View) -> dict[str, Array]:
-    point(view)
-    now, before = _kernel(problem, to_weights(view, problem.network)), _kernel(problem, begin)
+def _kernel_distance(begin: View, problem: Problem, view: View) -> dict[str, Array]:
+    now, before = _kernel(problem, view), _kernel(problem, begin)
     size, first = jnp.linalg.norm(now), jnp.linalg.norm(before)
     # One minus the cosine as half a squared distance: no cancellation where they are alike.
     turned = jnp.sum((now / size - before / first) ** 2) / 2

@@ -170,7 +170,9 @@ def flat_directions(cutoff: float = 1e-9) -> Callable[[Problem, View], dict[str,
     (for C outputs P - N C), if the Jacobian has full rank.
 
     Args:
-        cutoff: Share of the largest absolute eigenvalue below which one counts as zero.
+        cutoff: Share of the largest absolute eigenvalue below which one counts as zero; never less
+            than P eps, the round-off of P by P eigenvalues: 2e-6 for twenty weights in single
+            precision.
 
     Returns:
         An observable with ``near_zero`` and ``expected`` = P minus the number of outputs.
@@ -280,7 +282,8 @@ def _flat_directions(cutoff: float, problem: Problem, view: View) -> dict[str, A
         return jnp.mean(losses)
 
     sizes = jnp.abs(jnp.linalg.eigvalsh(jax.hessian(loss)(weights)))
+    share = max(cutoff, weights.size * float(jnp.finfo(weights.dtype).eps))
     return {
-        "near_zero": jnp.sum(sizes <= cutoff * jnp.max(sizes)),
+        "near_zero": jnp.sum(sizes <= share * jnp.max(sizes)),
         "expected": jnp.asarray(weights.size - problem.targets.size),
     }
