@@ -164,7 +164,7 @@ def trees():
     return {
         "from below, by the trained trees": float(np.mean(np.max(reached, axis=1))),
         "from below, by ascent": float(ascent(problem, jax.random.key(2))),
-        "bound": float(bounds.tree_complexity(3, problem)),
+        "bound": float(bounds.tree_complexity(3, models.Problem(models.tree(3), data(8), signs()))),
     }
 
 

@@ -131,7 +131,8 @@ def smaller_radius_smaller_bound(problem: models.Problem, view: models.View) -> 
     """The bound grows with rho: R(rho F) = rho R(F)."""
     del view
     rho = jnp.linspace(0.1, 50, 40)
-    values = bounds.of_rho(rho, bounds.dense_complexity(problem), len(problem.inputs), DELTA)
+    samples = len(problem.inputs)
+    values = bounds.of_rho(rho, 1 / math.sqrt(samples), samples, DELTA)
     return jnp.max(jnp.maximum(-jnp.diff(values), 0))
 
 

@@ -43,7 +43,7 @@ def _tree_suprema(layers: int, grid: int, samples: int) -> tuple[float, models.P
         outputs.append(values[:, 0])
     signs = np.asarray(list(itertools.product((-1.0, 1.0), repeat=samples)))
     best = np.max(signs @ np.asarray(outputs).T, axis=1)
-    network = models.deep_linear((2**layers, 1))
+    network = models.tree(layers)
     problem = models.Problem(network, inputs, np.where(np.arange(samples) % 2, 1.0, -1.0))
     return float(np.mean(best)) / samples, problem
 
@@ -62,7 +62,7 @@ def constant_of_proof(shift: int) -> Array:
     found = []
     for layers in (2, 3, 6):
         targets = np.where(np.arange(4) % 2, 1.0, -1.0)
-        network = models.deep_linear((2**layers, 1))
+        network = models.tree(layers)
         problem = models.Problem(network, np.eye(4, 2**layers), targets)
         relus, width = 0, 2**layers // 2
         while width > 1:
