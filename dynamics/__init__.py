@@ -29,6 +29,7 @@ from .ensemble import ensemble
 from .flows import SSP42, SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
 from .minimise import Minimum, Outcome, minimise
+from .monotony import Falls, falls
 from .observables import error_on
 from .observe import Observe, observe
 from .orders import Order, orders
@@ -51,6 +52,7 @@ __all__ = [
     "Condition",
     "Dynamics",
     "Equilibria",
+    "Falls",
     "Kept",
     "LeastLoss",
     "Minimum",
@@ -78,6 +80,7 @@ __all__ = [
     "ensemble",
     "ensemble_with_error",
     "error_on",
+    "falls",
     "first_time",
     "gradient_descent",
     "gradient_flow",

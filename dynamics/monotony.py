@@ -6,7 +6,10 @@ for a while and read that as mu rising at the cost of single samples. `falls` fi
 recorded values and says of each how long and how deep it was, whether mu rose, and which share of
 the samples had their margin fall.
 
-What happens between two recorded times is not seen: record densely where it matters.
+A fall goes on through a rest, so that equal values do not split it: it begins where rho leaves its
+height and ends where it first reaches its depth. What happens between two recorded times is not
+seen: record densely where it matters. Times at which rho was not recorded, where it is NaN as after
+``Observe.every``, are left out.
 
 Source: [Dyn] section 3.5; [M117] 3.5; [M112] (Obs. 1).
 """
@@ -26,7 +29,7 @@ class Falls(NamedTuple):
         starts: Where each begins, in units of time.
         ends: Where it ends.
         depths: By how much rho fell.
-        mu_rose: Whether mu was larger at its end; NaN where mu was not given.
+        mu_rose: Whether mu was larger at its end; NaN where mu was not given or not recorded.
         margins_fell: The share of samples whose margin was smaller at its end; NaN likewise.
     """
 
@@ -58,7 +61,7 @@ def falls(
 
     Args:
         times: ``[times]``, rising.
-        rho: ``[times]``.
+        rho: ``[times]``, NaN where it was not recorded.
         mu: ``[times]``, the mean margin.
         margins: ``[times, samples]``.
         tolerance: A fall less deep than this is none: round-off at rest.
@@ -74,21 +77,29 @@ def falls(
     """
     instants, radius = np.asarray(times, float), np.asarray(rho, float)
     _check(instants, radius, mu, margins)
-    falling = np.concatenate([[False], np.diff(radius) < 0, [False]])
-    edges = np.flatnonzero(np.diff(falling.astype(int)))
-    starts, ends = edges[::2], edges[1::2]
-    deep = radius[starts] - radius[ends] > tolerance
-    starts, ends = starts[deep], ends[deep]
-    unknown = np.full(len(starts), np.nan)
-    rose, fell = unknown, unknown
-    if mu is not None:
-        means = np.asarray(mu, float)
-        rose = (means[ends] > means[starts]).astype(float)
-    if margins is not None:
-        each = np.asarray(margins, float)
-        fell = np.mean(each[ends] < each[starts], axis=1)
+    kept = np.flatnonzero(~np.isnan(radius))
+    starts, ends = (kept[edge] for edge in _intervals(radius[kept]))
     depths = radius[starts] - radius[ends]
+    deep = depths > tolerance
+    starts, ends, depths = starts[deep], ends[deep], depths[deep]
+    unknown = np.full(len(starts), np.nan)
+    rose = unknown if mu is None else _share_above(np.asarray(mu, float)[:, None], ends, starts)
+    fell = unknown if margins is None else _share_above(np.asarray(margins, float), starts, ends)
     return Falls(instants[starts], instants[ends], depths, rose, fell)
+
+
+def _intervals(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where values begin to fall and where they end, by index; equal ones count as neither."""
+    changes = np.flatnonzero(np.diff(values))
+    falling = np.concatenate([[False], np.diff(values)[changes] < 0, [False]])
+    edges = np.flatnonzero(np.diff(falling.astype(int)))
+    return changes[edges[::2]], changes[edges[1::2] - 1] + 1
+
+
+def _share_above(values: np.ndarray, here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """The share of columns that are larger here than there; NaN where one is not known."""
+    known = ~np.isnan(values[here] + values[there]).any(axis=1)
+    return np.where(known, np.mean(values[here] > values[there], axis=1), np.nan)
 
 
 def _check(

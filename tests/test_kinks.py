@@ -7,7 +7,7 @@ import pytest
 
 from references import LINEAR, problem, start
 from rhoflow import dynamics, models
-from rhoflow.dynamics.monotony import falls
+from rhoflow.dynamics import falls
 from rhoflow.dynamics.observables import kinks
 
 NETWORK = models.mlp((2, 3, 1))
@@ -90,6 +90,24 @@ def test_margins_are_compared_between_an_intervals_ends():
 def test_round_off_at_rest_is_no_fall():
     assert falls(TIMES, RHO, tolerance=0.8).depths.tolist() == [1]
     assert falls(TIMES, np.sort(RHO)).number == 0
+
+
+def test_a_rest_does_not_split_a_fall():
+    """From where rho leaves its height to where it first reaches its depth."""
+    found = falls(np.arange(8), [3, 3, 2, 2, 1, 1, 2, 1.5])
+    assert found.starts.tolist() == [1, 6]
+    assert found.ends.tolist() == [4, 7]
+    assert found.depths.tolist() == [2, 0.5]
+
+
+def test_times_at_which_nothing_was_recorded_are_left_out():
+    nan = np.nan
+    found = falls(np.arange(5), [3, 2, nan, 1, 0.5], [1, nan, nan, nan, 2])
+    assert (found.starts.tolist(), found.ends.tolist()) == ([0], [4])
+    assert (found.depths.tolist(), found.mu_rose.tolist()) == ([2.5], [1])
+    seen = falls(np.arange(3), [2, 1, nan], [1, nan, nan], [[1, 1], [nan, 0], [nan, nan]])
+    assert np.isnan(seen.mu_rose).tolist() == np.isnan(seen.margins_fell).tolist() == [True]
+    assert falls(np.arange(3), np.full(3, nan)).number == 0
 
 
 def test_a_run_from_a_large_rho_falls_once_and_to_where_it_ends():
