@@ -21,6 +21,7 @@ from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem, outputs
 from ..models.views import View
+from .checkpoint import Checkpoint
 from .lockstep import together
 from .observe import Observe, observe
 from .simulate import Progress, simulate
@@ -61,6 +62,7 @@ def compare(
     observe: Observe = observe("loss", "rho"),
     key: Key[Array, ""] | None = None,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Comparison:
     """Runs several dynamics from one start in lockstep and measures distances between them.
 
@@ -72,6 +74,7 @@ def compare(
         observe: What to look at in each of them.
         key: Drives whatever is random, the same for all.
         progress: Wraps the chunks, see `dynamics.simulate`.
+        checkpoint: Keeps what has come, see `dynamics.simulate`.
 
     Raises:
         ValueError: If the discrete members reach no common times.
@@ -79,7 +82,10 @@ def compare(
     joint = together(members)
     reference = next(iter(members))
     look = joint_observe(reference, observe)
-    whole = simulate(joint, start_from, times=times, observe=look, key=key, progress=progress)
+    whole = simulate(
+        joint, start_from, times=times, observe=look, key=key, progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     return split(members, reference, whole)
 
 

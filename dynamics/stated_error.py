@@ -20,6 +20,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ..models.checks import refusal
 from ..models.network import Weights
 from ..models.polar import Polar
+from .checkpoint import Checkpoint
 from .compare import Comparison, compare, joint_observe, split
 from .ensemble import ensemble
 from .flows.motion import FlowParameters
@@ -77,6 +78,7 @@ def simulate_with_error(
     times: ArrayLike,
     observe: Observe = observe("loss", "rho"),
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Trajectory, StatedError]:
     """Runs a flow and states its error, at half the work again.
 
@@ -86,13 +88,16 @@ def simulate_with_error(
         times: Increasing times ``[T]`` of looking; the error is the largest over these.
         observe: What to look at.
         progress: Wraps the chunks, see `dynamics.simulate`.
+        checkpoint: Keeps what has come, see `dynamics.simulate`.
 
     Returns:
         The trajectory, and the error stated for it.
     """
     pair = {"asked": flow, "coarser": coarser(flow)}
     look = _with_loss(observe)
-    both = compare(pair, start_from, times=times, observe=look, progress=progress)
+    both = compare(
+        pair, start_from, times=times, observe=look, progress=progress, checkpoint=checkpoint
+    )
     return both["asked"], _stated(both)
 
 
@@ -104,6 +109,7 @@ def ensemble_with_error(
     observe: Observe = observe("loss", "rho"),
     over: Mapping[str, ArrayLike] | None = None,
     progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Trajectory, StatedError]:
     """Runs many members of a flow and states the error of each, at half the work again.
 
@@ -114,6 +120,7 @@ def ensemble_with_error(
         observe: What to look at.
         over: What differs besides the start, as for `dynamics.ensemble`; not the tolerances.
         progress: Wraps the chunks, see `dynamics.simulate`.
+        checkpoint: Keeps what has come, see `dynamics.simulate`.
 
     Returns:
         The trajectory, and the error stated for each member.
@@ -121,8 +128,9 @@ def ensemble_with_error(
     pair = {"asked": flow, "coarser": coarser(flow)}
     look = joint_observe("asked", _with_loss(observe))
     whole = ensemble(
-        together(pair), starts, times=times, observe=look, over=over, progress=progress
-    )
+        together(pair), starts, times=times, observe=look, over=over, progress=progress,
+        checkpoint=checkpoint,
+    )  # fmt: skip
     both = split(pair, "asked", whole)
     return both["asked"], _stated(both)
 

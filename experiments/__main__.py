@@ -18,8 +18,9 @@ import io
 import itertools
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import catalogue
@@ -48,9 +49,29 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"rhoflow: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("rhoflow: interrupted; what was computed is in the run's folder", file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(f"rhoflow: interrupted{_going_on(interruption)}", file=sys.stderr)
         return 130
+
+
+@contextlib.contextmanager
+def _telling_how_to_go_on(command: str) -> Iterator[None]:
+    """Has an interruption, by Ctrl-C or by SIGTERM, say with which command the run goes on."""
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        raise KeyboardInterrupt(command) from interruption
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _going_on(interruption: KeyboardInterrupt) -> str:
+    return f"; to go on: {interruption}" if interruption.args else ""
 
 
 def _is_a_refusal(error: Exception) -> bool:
@@ -106,9 +127,11 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if config is None:
         return 0
     _use_all_cores()
-    from .runs import run
+    from .runs import folder_of, run
 
-    record = run(config, options.output, _progress())
+    folder = options.output or folder_of(options.name)
+    with _telling_how_to_go_on(f"rhoflow run {options.name} ... --output {folder}"):
+        record = run(config, folder, _progress())
     _print_record(record)
     return 0
 
@@ -158,7 +181,7 @@ def _print_record(record: Any) -> None:
     if not record.provenance["finished"]:
         missing = f"'{record.folder}' holds an unfinished run of {record.name}"
         there = ", ".join(sorted(record.datasets)) or "no data"
-        raise UsageError(f"{missing} with {there}: run it again")
+        raise UsageError(f"{missing} with {there}: run it again with --output {record.folder}")
     print(record.table())
     print()
     print(f"{record.provenance['seconds']:g} s on {record.provenance['platform']}")

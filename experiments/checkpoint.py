@@ -10,7 +10,6 @@ rows beyond are written again.
 """
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import numpy as np
 from ..dynamics.checkpoint import Kept
 from ..dynamics.simulate import LOOKS_PER_CHUNK
 from .errors import UsageError
+from .storage import write_json
 
 if TYPE_CHECKING:
     import zarr
@@ -110,10 +110,6 @@ class FolderCheckpoint:
             ) from error
         self._last = self.clock()
 
-    def remove(self) -> None:
-        """Removes the folder: what it keeps is stored elsewhere."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def _write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         columns = [np.concatenate(parts) for parts in zip(*self._waiting, strict=True)]
@@ -121,7 +117,7 @@ class FolderCheckpoint:
         for number, column in enumerate(columns):
             _append(group, str(number), column, self._written)
         _save(self.folder / STATE.format(self._looks), self._state)
-        _replace_text(self.folder / PROGRESS, json.dumps({"looks": self._looks}))
+        write_json(self.folder / PROGRESS, {"looks": self._looks})
         before, self._written = self._written, self._looks
         shutil.rmtree(self.folder / STATE.format(before), ignore_errors=True)
         self._waiting, self._state = [], []
@@ -183,13 +179,3 @@ def _as_before(value: np.ndarray, leaf: Any) -> Any:
     if _is_key(leaf):
         return jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(leaf))
     return jnp.asarray(value)
-
-
-def _replace_text(file: Path, text: str) -> None:
-    """Replaces a file in one step, on the disk before its name changes."""
-    beside = file.with_suffix(".new")
-    with beside.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(file)

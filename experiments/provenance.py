@@ -1,5 +1,7 @@
 """Where a run's numbers come from: versions, devices, the command, the commit."""
 
+import functools
+import hashlib
 import importlib.metadata
 import os
 import platform
@@ -26,7 +28,20 @@ def provenance() -> dict[str, Any]:
         "double_precision": bool(jax.config.read("jax_enable_x64")),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "commit": _commit(),
+        "code": code(),
     }
+
+
+@functools.cache
+def code() -> str:
+    """A digest of the project's own sources: runs go on only under the code that began them."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent.parent
+    for package in ("models", "dynamics", "experiments"):
+        for file in sorted((root / package).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _commit() -> str | None:

@@ -1,6 +1,7 @@
 """Running an experiment, and opening what a run has left.
 
 record = experiments.run(experiments.preset("quickstart", "tiny"))
+record = experiments.run(record.config, record.folder)     goes on if it was stopped
 record = experiments.open("runs/quickstart-20260102-030405")
 record.datasets["flow"]["rho"], record.table(), record.draw()
 """
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import catalogue, storage
-from .experiment import Datasets, Row
+from .experiment import Datasets, Row, Session
 from .provenance import provenance
 from .tables import as_text
 
@@ -57,42 +58,59 @@ class Record:
 def run(
     config: Any, output: str | Path | None = None, progress: Callable[..., Any] | None = None
 ) -> Record:
-    """Runs an experiment and stores it.
+    """Runs an experiment and stores it; one that was stopped goes on in its folder.
 
     Args:
         config: A configuration, from `preset` or built by hand.
-        output: A folder that does not exist or is empty; ``runs/NAME-DATE-TIME`` unless given.
+        output: A folder that does not exist or is empty, or that of the same configuration, where
+            nothing that is stored is computed again; ``runs/NAME-DATE-TIME`` unless given.
         progress: Wraps iterations, for example ``tqdm.auto.tqdm``.
 
     Returns:
         What was found. The folder holds the same, with the table and the picture.
 
     Raises:
-        UsageError: If the folder is taken or cannot be written.
+        UsageError: If the folder is taken, written by another process or cannot be written.
     """
     name = catalogue.name_of(config)
-    experiment = catalogue.find(name)
-    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
-    folder = RUNS / f"{name}-{stamp}" if output is None else Path(output)
-    origin = provenance() | {"finished": False, "datasets": []}
-    storage.create(folder, name, config, origin)
-    datasets: Datasets = {}
-    began = time.perf_counter()
-    try:
-        for key, dataset in experiment.compute(config, progress):
-            storage.write_dataset(folder, key, dataset)
-            datasets[key] = dataset
-            origin["datasets"] = list(datasets)
-            storage.write_provenance(folder, origin)
-    except BaseException:
-        if not datasets:
-            storage.discard(folder)
-        raise
-    origin |= {"finished": True, "seconds": round(time.perf_counter() - began, 1)}
-    storage.write_provenance(folder, origin)
-    record = Record(name, config, folder, origin, datasets)
-    _show_in_folder(record)
+    folder = folder_of(name) if output is None else Path(output)
+    with storage.alone(folder):
+        origin = provenance() | {"finished": False, "datasets": [], "seconds": 0.0}
+        origin, datasets = storage.claim(folder, name, config, origin)
+        record = Record(name, config, folder, origin, datasets)
+        if not origin["finished"]:
+            _compute(record, progress)
+            _show_in_folder(record)
     return record
+
+
+def folder_of(name: str) -> Path:
+    """A folder for a run that begins now."""
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    return RUNS / f"{name}-{stamp}"
+
+
+def _compute(record: Record, progress: Callable[..., Any] | None) -> None:
+    """Computes and stores the parts that are not there yet."""
+    try:
+        for key, part in catalogue.find(record.name).parts(record.config).items():
+            if key in record.datasets:
+                continue
+            began = time.perf_counter()
+            session = Session(progress, storage.checkpoint_of(record.folder, key))
+            dataset = part(session)
+            storage.write_dataset(record.folder, key, dataset)
+            record.datasets[key] = dataset
+            spent = record.provenance["seconds"] + time.perf_counter() - began
+            told = {"datasets": list(record.datasets), "seconds": round(spent, 1)}
+            record.provenance.update(told)
+            storage.write_provenance(record.folder, record.provenance)
+    except BaseException:
+        if not record.datasets:
+            storage.discard(record.folder)
+        raise
+    record.provenance["finished"] = True
+    storage.write_provenance(record.folder, record.provenance)
 
 
 def open_run(folder: str | Path) -> Record:

@@ -1,16 +1,22 @@
 """A run's folder: what was asked, what it came from, and what it found.
 
     config.json        the resolved configuration and the experiment's name
-    provenance.json    versions, devices, command, commit, and whether the run was finished
+    provenance.json    versions, devices, command, code, and whether the run was finished
     NAME.zarr          one dataset each, stored as soon as it was computed
+    NAME.checkpoint    how far it has come (`experiments.checkpoint`), until it is there
     table.txt          the table, as printed
     picture.png, .svg  the picture
 
 Datasets are written beside their place and moved there when whole, so that a run that is killed
-leaves whole datasets or none.
+leaves whole datasets or none; the two files are replaced in one step. A run goes on in its folder
+where configuration and code are the same.
 """
 
+import contextlib
 import json
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +28,7 @@ from .errors import UsageError
 if TYPE_CHECKING:
     import xarray
 
-CONFIG, PROVENANCE = "config.json", "provenance.json"
+CONFIG, PROVENANCE, LOCK = "config.json", "provenance.json", ".lock"
 READING_FAILS = (
     OSError,
     ValueError,  # among them bad JSON, bad text and bad zarr chunks
@@ -33,45 +39,125 @@ READING_FAILS = (
 )
 
 
-def create(folder: Path, name: str, config: Any, provenance: dict[str, Any]) -> None:
-    """Makes a run's folder with its configuration and provenance.
+def claim(
+    folder: Path, name: str, config: Any, provenance: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, "xarray.Dataset"]]:
+    """Takes a folder for a run: a new one, or that of the same run, which goes on.
+
+    Returns:
+        The run's provenance, and the datasets that are there already.
 
     Raises:
-        UsageError: If the folder exists and is not empty, or cannot be made.
+        UsageError: If the folder holds something else, or cannot be made.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if holds_run(folder):
+        return _claim_again(folder, name, config, provenance)
+    if folder.exists() and (not folder.is_dir() or any(_files(folder))):
         raise UsageError(
             f"output folder '{folder}' exists and is not empty: "
             "name another with --output, or remove it first"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(folder / CONFIG, {"experiment": name, "config": cattrs.unstructure(config)})
+        write_json(folder / CONFIG, {"experiment": name, "config": cattrs.unstructure(config)})
         write_provenance(folder, provenance)
     except OSError as error:
+        raise cannot_write(folder, error) from error
+    return provenance, {}
+
+
+def _claim_again(
+    folder: Path, name: str, config: Any, provenance: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, "xarray.Dataset"]]:
+    its_name, its_config, found, datasets = read(folder)
+    if (its_name, its_config) != (name, config):
         raise UsageError(
-            f"cannot write to '{folder}' ({error.strerror}): name another folder with --output"
+            f"output folder '{folder}' exists and is not empty: it holds a run of {its_name} with "
+            "another configuration; name another with --output, or remove it first"
+        )
+    if not found["finished"] and found.get("code") != provenance["code"]:
+        raise UsageError(
+            f"'{folder}' holds an unfinished run of other code ({found.get('commit')}): "
+            "go on with that, or name another folder with --output"
+        )
+    return found, datasets
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder is a run's."""
+    return (folder / CONFIG).is_file() and (folder / PROVENANCE).is_file()
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps others from writing to a folder meanwhile; a process that is killed lets go.
+
+    Raises:
+        UsageError: If another process writes there, or the folder cannot be made.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise UsageError(
+            f"another process is writing to '{folder}': wait for it, or name another folder "
+            "with --output"
         ) from error
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        yield
+    finally:
+        (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def cannot_write(folder: Path, error: OSError) -> UsageError:
+    """What to say of a folder that cannot be written."""
+    return UsageError(
+        f"cannot write to '{folder}' ({error.strerror or error}): make room there, or name another "
+        "folder with --output"
+    )
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.name != LOCK]
 
 
 def discard(folder: Path) -> None:
-    """Takes back what `create` made, where nothing was computed."""
-    for name in (CONFIG, PROVENANCE):
-        (folder / name).unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+    """Takes back what `claim` wrote, where nothing was computed."""
+    if all(path.name in (CONFIG, PROVENANCE) for path in _files(folder)):
+        for name in (CONFIG, PROVENANCE):
+            (folder / name).unlink(missing_ok=True)
+
+
+def checkpoint_of(folder: Path, name: str) -> Path:
+    """Where a dataset's run keeps how far it has come."""
+    return folder / f"{name}.checkpoint"
 
 
 def write_provenance(folder: Path, provenance: dict[str, Any]) -> None:
     """Writes or renews the provenance."""
-    _write_json(folder / PROVENANCE, provenance)
+    write_json(folder / PROVENANCE, provenance)
 
 
 def write_dataset(folder: Path, name: str, dataset: "xarray.Dataset") -> None:
-    """Stores one dataset, whole or not at all."""
+    """Stores one dataset, whole or not at all, and removes the checkpoint that led to it.
+
+    Raises:
+        UsageError: If it cannot be written.
+    """
     unfinished = folder / f"{name}.zarr.unfinished"
-    dataset.to_zarr(unfinished, mode="w", consolidated=False)
-    unfinished.rename(folder / f"{name}.zarr")
+    try:
+        dataset.to_zarr(unfinished, mode="w", consolidated=False)
+        unfinished.rename(folder / f"{name}.zarr")
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    shutil.rmtree(checkpoint_of(folder, name), ignore_errors=True)
 
 
 def read(folder: Path) -> tuple[str, Any, dict[str, Any], dict[str, "xarray.Dataset"]]:
@@ -110,5 +196,12 @@ def _read_datasets(folder: Path) -> dict[str, "xarray.Dataset"]:
     return datasets
 
 
-def _write_json(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=2) + "\n")
+def write_json(file: Path, content: dict[str, Any]) -> None:
+    """Writes or replaces a file in one step, on the disk before its name changes."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_suffix(".new")
+    with beside.open("w") as stream:
+        stream.write(json.dumps(content, indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    beside.replace(file)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rhoflow import experiments
-from rhoflow.experiments import catalogue
+from rhoflow.experiments import catalogue, storage
 from rhoflow.experiments.__main__ import main
 
 CLOSED_FORM = 1e-6
@@ -153,20 +153,63 @@ def test_a_damaged_run_says_so(tmp_path, capsys):
     assert "damaged" in err
 
 
-def test_a_run_that_breaks_off_keeps_what_it_computed(tmp_path, monkeypatch, capsys):
-    experiment = catalogue.find("quickstart")
+def test_a_run_that_breaks_off_keeps_what_it_computed_and_goes_on(tmp_path, monkeypatch, capsys):
+    experiment, asked = catalogue.find("quickstart"), []
 
-    def breaks_off(config, progress):
-        yield next(iter(experiment.compute(config, progress)))
-        raise KeyboardInterrupt
+    def breaking(config):
+        def breaks(_):
+            raise KeyboardInterrupt
 
-    broken = dataclasses.replace(experiment, compute=breaks_off)
-    monkeypatch.setattr(catalogue, "find", lambda _: broken)
-    arguments = ["run", "quickstart", "--preset", "tiny", "--output", str(tmp_path / "run")]
+        return experiment.parts(config) | {"sgd": breaks}
+
+    def counting(config):
+        def counted(name, part):
+            return lambda session: (asked.append(name), part(session))[1]
+
+        return {name: counted(name, part) for name, part in experiment.parts(config).items()}
+
+    def with_parts(parts):
+        changed = dataclasses.replace(experiment, parts=parts)
+        monkeypatch.setattr(catalogue, "find", lambda _: changed)
+
+    folder = str(tmp_path / "run")
+    arguments = ["run", "quickstart", "--preset", "tiny", "--output", folder]
+    with_parts(breaking)
     assert main(arguments) == 130
+    assert f"to go on: rhoflow run quickstart ... --output {folder}" in capsys.readouterr().err
     assert (tmp_path / "run" / "flow.zarr").is_dir()
-    assert main(["show", str(tmp_path / "run")]) == 2
+    assert main(["show", folder]) == 2
     assert "unfinished run" in capsys.readouterr().err
+    with_parts(counting)
+    for _ in range(2):
+        assert main(arguments) == 0
+        assert asked == ["sgd"]
+
+
+def test_an_unfinished_run_of_other_code_is_refused(tmp_path, capsys):
+    folder = tmp_path / "run"
+    experiments.run(experiments.preset("quickstart", "tiny"), folder)
+    origin = json.loads((folder / "provenance.json").read_text())
+    changed = json.dumps(origin | {"finished": False, "code": "another"})
+    (folder / "provenance.json").write_text(changed)
+    status, _, err = said(capsys, "run", "quickstart", "--preset", "tiny", "--output", str(folder))
+    assert status == 2
+    assert "other code" in err
+
+
+def test_two_runs_do_not_write_to_one_folder(tmp_path):
+    with (
+        storage.alone(tmp_path / "run"),
+        pytest.raises(experiments.UsageError, match="another pro"),
+    ):
+        experiments.run(experiments.preset("quickstart", "tiny"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(experiments.UsageError, match="cannot write to"):
+        experiments.run(experiments.preset("quickstart", "tiny"), tmp_path / "file" / "run")
 
 
 def test_help_does_not_wait_for_jax():

@@ -10,9 +10,9 @@ shows slopes from 1.8 to 2.1 between neighbouring rates, at the width of 1 taken
 Source: [M117] section 5; the slopes that smooth networks must show are 1, 2, 2, 1 and 1.
 """
 
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from ... import dynamics, models
 from ...dynamics.flows.build import Integration
 from ..errors import UsageError
-from ..experiment import Datasets, Experiment, Row
+from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, house_style
 
 STYLES = {
@@ -92,13 +92,14 @@ class OrderConfig:
             )
 
 
-def compute(
-    config: OrderConfig, progress: Callable[..., Any] | None = None
-) -> Iterator[tuple[str, xr.Dataset]]:
-    """Measures the errors on each network, in double precision; yields one dataset each."""
-    for name in config.networks if progress is None else progress(config.networks):
-        with jax.enable_x64(True):
-            yield name, _measured(config, name)
+def parts(config: OrderConfig) -> dict[str, Part]:
+    """The errors on each network, in double precision."""
+    return {name: functools.partial(_measure, config, name) for name in config.networks}
+
+
+def _measure(config: OrderConfig, name: str, _: Session) -> xr.Dataset:
+    with jax.enable_x64(True):
+        return _measured(config, name)
 
 
 def table(_: OrderConfig, datasets: Datasets) -> list[Row]:
@@ -214,7 +215,7 @@ EXPERIMENT = Experiment(
         "laptop": LAPTOP,
         "paper": replace(LAPTOP, hidden=(64, 64), rates=5),
     },
-    compute=compute,
+    parts=parts,
     table=table,
     draw=draw,
 )

@@ -12,8 +12,8 @@ What a run says is in its table; nothing is assumed. A start from small rho can 
 of solution (one class served by dead outputs, margins 0), which the table shows by its train error.
 """
 
+import functools
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,10 +25,13 @@ from ... import dynamics, models
 from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
-from ..experiment import Datasets, Experiment, Row
+from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..labelling import labelled
 from .quickstart_picture import draw
 from .two_classes import check, ended, ends, group_cells, groups, least, starts, wall_time
+
+Members = dict[str, np.ndarray]
+"""What tells members apart, by name: their coordinates in the datasets."""
 
 OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
 
@@ -85,34 +88,48 @@ class QuickstartConfig:
             )
 
 
-def compute(
-    config: QuickstartConfig, progress: Callable[..., Any] | None = None
-) -> Iterator[tuple[str, xr.Dataset]]:
-    """Runs the flow and SGD from all starts; yields each as a dataset when it is done."""
+def parts(config: QuickstartConfig) -> dict[str, Part]:
+    """The flow and SGD, from all starts; both are built here, so that neither runs in vain."""
     problem, look = _problem(config)
     begin, members = starts(problem.network, config.seeds, config.initial_rho, config.decay)
-    over = {"decay": members["decay"]}
-    times = np.linspace(0.0, config.duration, config.looks)
-
+    asked = {
+        "starts": begin,
+        "times": np.linspace(0.0, config.duration, config.looks),
+        "observe": look,
+        "over": {"decay": members["decay"]},
+    }
     flow = dynamics.gradient_flow(problem, floor=config.floor)
     steps = dynamics.sgd(
         problem, config.learning_rate, momentum=config.momentum, batch_size=config.batch_size
     )
+    return {
+        "flow": functools.partial(_flow, flow, asked, members),
+        "sgd": functools.partial(_sgd, steps, asked, members),
+    }
+
+
+def _flow(
+    flow: dynamics.Dynamics, asked: dict[str, Any], members: Members, session: Session
+) -> xr.Dataset:
     began = time.perf_counter()
     trajectory, error = dynamics.ensemble_with_error(
-        flow, begin, times=times, observe=look, over=over, progress=progress
+        flow, **asked, progress=session.progress, checkpoint=session.checkpoint()
     )
     stated = {f"stated_error_{name}": value for name, value in error._asdict().items()}
     final = trajectory.final.position
-    yield "flow", labelled(trajectory, members, final, **stated, **wall_time(began, trajectory))
+    return labelled(trajectory, members, final, **stated, **wall_time(began, trajectory))
 
+
+def _sgd(
+    steps: dynamics.Dynamics, asked: dict[str, Any], members: Members, session: Session
+) -> xr.Dataset:
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
-        steps, begin, times=times, observe=look, over=over, key=jax.random.key(0),
-        progress=progress,
+        steps, **asked, key=jax.random.key(0),
+        progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
     final = trajectory.final.position
-    yield "sgd", labelled(trajectory, members, final, **wall_time(began, trajectory))
+    return labelled(trajectory, members, final, **wall_time(began, trajectory))
 
 
 def table(_: QuickstartConfig, datasets: Datasets) -> list[Row]:
@@ -178,7 +195,7 @@ PAPER = replace(
 EXPERIMENT = Experiment(
     config=QuickstartConfig,
     presets={"tiny": TINY, "laptop": LAPTOP, "paper": PAPER},
-    compute=compute,
+    parts=parts,
     table=table,
     draw=draw,
     subjects=subjects,

@@ -24,8 +24,9 @@ normalisation rho fbar would rest at .05 at most. We read it as of the sum over 
 the start, and the strides (`models.documented`). That preset wants a GPU, and we have not run it.
 """
 
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,7 +40,7 @@ from ... import dynamics, models
 from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
-from ..experiment import Datasets, Experiment, Row
+from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..labelling import labelled
 from .separability_picture import draw
 from .two_classes import (
@@ -134,10 +135,12 @@ class SeparabilityConfig:
             )
 
 
-def compute(
-    config: SeparabilityConfig, progress: Callable[..., Any] | None = None
-) -> Iterator[tuple[str, xr.Dataset]]:
-    """Runs SGD from all starts; yields one dataset, which says where the images come from."""
+def parts(config: SeparabilityConfig) -> dict[str, Part]:
+    """SGD from all starts."""
+    return {"sgd": functools.partial(_sgd, config)}
+
+
+def _sgd(config: SeparabilityConfig, session: Session) -> xr.Dataset:
     problem, look, source = _problem(config)
     begin, members = starts(problem.network, config.seeds, config.initial_rho, config.decay)
     sgd = dynamics.sgd(
@@ -148,11 +151,11 @@ def compute(
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
         sgd, begin, times=times, observe=look, over={"decay": members["decay"]},
-        key=jax.random.key(0), progress=progress,
+        key=jax.random.key(0), progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
     final = jax.vmap(_point)(trajectory.final.position)
     found = labelled(trajectory, members, final, **wall_time(began, trajectory))
-    yield "sgd", found.assign_attrs(source=source)
+    return found.assign_attrs(source=source)
 
 
 def _point(position: models.Polar | models.LayerPolar) -> models.Polar:
@@ -248,7 +251,7 @@ PAPER = replace(
 EXPERIMENT = Experiment(
     config=SeparabilityConfig,
     presets={"tiny": TINY, "laptop": LAPTOP, "paper": PAPER},
-    compute=compute,
+    parts=parts,
     table=table,
     draw=draw,
     subjects=subjects,
