@@ -12,6 +12,8 @@ from numbers import Number
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array
 
 LONGEST = 160
 """Characters of a value that a refusal shows."""
@@ -103,6 +105,27 @@ def counts(values: Sequence[int], name: str) -> tuple[int, ...]:
     if any(size < 1 for size in sizes):
         raise refusal(f"{name} above zero", sizes, "enlarge them")
     return sizes
+
+
+def sample_numbers(values: Any, samples: int | None = None) -> Array:
+    """Numbers of samples, from 0, as an array.
+
+    Args:
+        values: Whole numbers of any shape.
+        samples: How many there are; None where that is not known yet.
+
+    Raises:
+        ValueError: If they are not whole, or one is out of range and can be looked at.
+    """
+    found = jnp.asarray(values)
+    if not jnp.issubdtype(found.dtype, jnp.integer):
+        raise refusal("numbers of samples, whole ones", values, "count samples from 0")
+    if is_traced(found) or found.size == 0:
+        return found
+    if found.min() < 0 or (samples is not None and found.max() >= samples):
+        known = "from 0" if samples is None else f"in 0..{samples - 1}"
+        raise refusal(f"numbers of samples {known}", values, "count samples from 0")
+    return found
 
 
 def is_traced(tree: Any) -> bool:

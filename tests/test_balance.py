@@ -108,6 +108,12 @@ def test_a_head_narrower_than_its_outputs_has_no_finite_condition():
     assert np.isinf(balance.head_condition(problem, view)[0])
 
 
+def test_one_layer_has_no_pairs_and_no_hidden_layer():
+    problem, _, view = drawn(models.deep_linear((5, 3)))
+    for measure in (balance.balance, balance.imbalances, balance.negativity):
+        assert measure(problem, view).shape == (0,)
+
+
 def test_the_gram_matrix_is_that_of_class_means():
     problem, _, view = drawn()
     means = np.asarray(class_moments.class_means(problem, view, layer=0))

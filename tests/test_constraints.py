@@ -147,3 +147,21 @@ def test_a_point_at_rest_gives_back_one_combination_and_a_missing_input(relu):
         assert nearest <= 1e-8
     moved = view._replace(rho=1.1 * view.rho)
     assert np.max(np.abs(reconstruction.combination(ours, moved) - expected)) > 1e-3
+
+
+def test_a_sample_that_is_not_there_and_a_network_that_is_not_linear_are_refused():
+    ours, view, _ = at_rest(relu=False)
+    with pytest.raises(ValueError, match=r"numbers of samples in 0\.\.4, got 99"):
+        reconstruction.missing_input(ours, view, 99)
+    bent, here = problem(RELU), start(RELU)
+    with pytest.raises(ValueError, match="linear on its training inputs"):
+        reconstruction.missing_input(bent, here, 1)
+    assert np.isnan(jax.jit(reconstruction.linear_map)(bent, here)).all()
+
+
+def test_an_active_channel_without_input_has_no_solution():
+    with pytest.raises(ValueError, match="active channels that are not zero"):
+        constraints.diagonal_solution([1.0, 0.0, 0.5], 3)
+    values, _ = constraints.diagonal_solution([1.0, 0.0, 0.5], 3, [True, False, True])
+    # v_i is as 1/|x_i| for three layers
+    assert values == pytest.approx(np.array([1, 0, 2]) / np.sqrt(5), rel=ROUND_OFF)

@@ -132,3 +132,8 @@ def test_values_that_do_not_fit_are_refused():
         falls(TIMES, RHO[:-1])
     with pytest.raises(ValueError, match="times that rise"):
         falls(TIMES[::-1], RHO)
+
+
+def test_a_tolerance_is_a_number():
+    with pytest.raises(ValueError, match="a tolerance as a number"):
+        kinks.on_kinks("a")

@@ -159,3 +159,26 @@ def test_networks_whose_samples_depend_on_each_other_are_refused():
     ours = models.Problem(network, OURS.inputs, OURS.targets)
     with pytest.raises(ValueError, match="batch norm"):
         noise.gradient_noise(ours, start(network))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: noise.batch_gradient(13)(OURS, HERE), "a batch of 1 to 12 samples, got 13"),
+        (lambda: noise.batch_gradient(0), "above zero, got 0"),
+        (lambda: noise.batch_gradient(1.5), "a whole number of samples above zero"),
+        (lambda: noise.noise_of_rho(-1.0, 2), "a learning rate above zero"),
+        (lambda: noise.noise_of_rho(0.1, 0), "above zero, got 0"),
+        (lambda: noise.incidence_rank([[0, 1], [1, 9]], 3), r"numbers of samples in 0\.\.2"),
+        (lambda: noise.draws_to_determine(jax.random.key(0), 5, 2.5), "as whole numbers"),
+    ],
+)
+def test_batches_that_cannot_be_drawn_are_refused(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask()
+
+
+def test_compiled_code_marks_a_batch_that_is_too_large():
+    expected = jax.jit(lambda ask: ask(OURS, HERE))
+    assert np.isnan(expected(noise.batch_gradient(13)))
+    assert np.isfinite(expected(noise.batch_gradient(12)))

@@ -108,6 +108,51 @@ def test_every_pair_predicts_a_chain_of_rank_one():
     assert np.max(spectra.pair_residual(0, 1)(problem(RELU), start(RELU))) > 0.1
 
 
+def test_the_prediction_from_a_pair_is_that_of_backpropagation_by_hand():
+    ours, view, rho = problem(DEEP_RELU), start(DEEP_RELU, rho=1.3), 1.3
+    layers, inputs = [np.asarray(v) for v in view.directions], np.asarray(ours.inputs)[[2, 5]]
+    seen, values = forward(layers, inputs, 2)
+    targets = np.asarray(ours.targets)[[2, 5]]
+    margins = targets * values
+    left = (1 - rho * margins) * np.array([1.0, -1.0])
+    slopes = backward(layers, seen, left * targets, 2)
+    found = spectra.pair_prediction(ours, view, 2, 5)
+    for layer, slope in zip(found, slopes, strict=True):
+        np.testing.assert_allclose(layer, slope / np.sum(left * margins), rtol=1e-9, atol=1e-12)
+    apart = [np.linalg.norm(np.asarray(a) - b) for a, b in zip(found, layers, strict=True)]
+    np.testing.assert_allclose(spectra.pair_residual(2, 5)(ours, view), apart, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda *at: spectra.pair_residual(0, 99)(*at), r"in 0\.\.11, got \[0, 99\]"),
+        (lambda *at: spectra.pair_residual(0, -1)(*at), "numbers of samples from 0"),
+        (lambda *at: spectra.pair_residual(3, 3)(*at), "two different samples, got 3 twice"),
+        (lambda *at: spectra.gradient_rank([99])(*at), r"numbers of samples in 0\.\.11"),
+        (lambda *at: spectra.gradient_rank([1.5])(*at), "numbers of samples, whole ones"),
+        (lambda *at: spectra.numerical_rank("a")(*at), "a cut-off as a number"),
+    ],
+)
+def test_samples_that_are_not_there_are_refused(ask, message):
+    with pytest.raises(ValueError, match=message):
+        ask(problem(RELU), start(RELU))
+
+
+def test_compiled_code_marks_a_batch_with_a_sample_that_is_not_there():
+    ours, view = problem(RELU), start(RELU)
+    ranks = jax.jit(lambda ask: ask(ours, view))
+    assert ranks(spectra.gradient_rank([0, 99], 1e-6)).tolist() == [[-1], [-1]]
+    assert ranks(spectra.gradient_rank([0, 1], 1e-6)).tolist() == [[2], [1]]
+
+
+def test_a_pair_of_three_classes_predicts_nothing():
+    network = models.deep_linear((4, 3))
+    ours = models.Problem(network, np.eye(3, 4), models.encode([0, 1, 2], "centred"))
+    with pytest.raises(ValueError, match=r"the square loss of targets \+-1"):
+        spectra.pair_prediction(ours, start(network), 0, 1)
+
+
 @pytest.mark.slow
 def test_where_every_output_is_met_all_but_n_directions_are_flat():
     rng = np.random.default_rng(2)

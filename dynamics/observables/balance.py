@@ -70,7 +70,7 @@ def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
         "standardised pre-activations are negative about half the time by construction",
     )
     seen = (at.values for at in pre_activations(problem, view))
-    return jnp.stack([_size(jnp.minimum(z, 0)) / _size(z) for z in seen])
+    return _stacked([_size(jnp.minimum(z, 0)) / _size(z) for z in seen])
 
 
 def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Float[Array, "head"]:
@@ -97,7 +97,15 @@ def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Floa
         )
     head = _dense(problem, weights[len(weights) - 1 - linear_layers :])
     products = [functools.reduce(jnp.matmul, head[start:]) for start in range(len(head))]
-    return jnp.stack([_condition(product) for product in products])
+    return jnp.stack([condition(product) for product in products])
+
+
+def condition(matrix: Float[Array, "fan_in outputs"]) -> Float[Array, ""]:
+    """s_1 / s_K of K columns; infinite where there are fewer rows, which leave s_K zero."""
+    if matrix.shape[0] < matrix.shape[1]:
+        return jnp.full((), jnp.inf, matrix.dtype)
+    sizes = jnp.linalg.svd(matrix, compute_uv=False)
+    return sizes[0] / sizes[-1]
 
 
 def class_mean_gram(
@@ -123,7 +131,7 @@ def _of_pairs(
 ) -> Float[Array, "pairs"]:
     """A measure of W_{l+1}^T W_{l+1} and W_l W_l^T; ours are the transposes of the documents' W."""
     weights = to_weights(view, problem.network)
-    return jnp.stack(
+    return _stacked(
         [
             measure(high @ high.T, low.T @ low)
             if _fit(low, high)
@@ -131,6 +139,11 @@ def _of_pairs(
             for low, high in itertools.pairwise(weights)
         ]
     )
+
+
+def _stacked(found: list[Array]) -> Float[Array, "found"]:
+    """None of them where the network has one layer."""
+    return jnp.stack(found) if found else jnp.zeros(0)
 
 
 def _fit(low: Array, high: Array) -> bool:
@@ -151,10 +164,3 @@ def _dense(problem: Problem, head: Weights) -> Weights:
 
 def _size(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
     return jnp.linalg.norm(matrix, ord=2)
-
-
-def _condition(matrix: Float[Array, "fan_in outputs"]) -> Float[Array, ""]:
-    if matrix.shape[0] < matrix.shape[1]:
-        return jnp.full((), jnp.inf, matrix.dtype)
-    sizes = jnp.linalg.svd(matrix, compute_uv=False)
-    return sizes[0] / sizes[-1]

@@ -25,7 +25,7 @@ import itertools
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
-from ...models.checks import refusal
+from ...models.checks import is_traced, refusal, whole
 from ...models.problem import Problem
 from ...models.views import View
 from .moments import normalised_outputs
@@ -105,12 +105,17 @@ def diagonal_solution(
         |v_i| of each layer, ``[channels]``, of unit norm, and the output f.
 
     Raises:
-        ValueError: If there are fewer than three layers.
+        ValueError: If there are fewer than three layers, or the input of an active channel is zero.
     """
+    whole((layers,), "layers")
     if layers < 3:
         raise refusal("at least three layers", layers, "two need equal inputs in all channels")
     sizes = jnp.abs(jnp.asarray(inputs, float))
     chosen = jnp.ones(sizes.shape, bool) if active is None else jnp.asarray(active, bool)
+    if not is_traced((sizes, chosen)) and jnp.any(chosen & (sizes == 0)):
+        raise refusal(
+            "inputs of active channels that are not zero", inputs, "pass active= without those"
+        )
     power = layers - 2
     safe = jnp.where(chosen, sizes, 1.0)
     output = jnp.sum(jnp.where(chosen, safe ** (-2.0 / power), 0.0)) ** (-power / 2.0)

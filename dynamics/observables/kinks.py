@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...models.binding import bind
-from ...models.checks import refusal
+from ...models.checks import refusal, single
 from ...models.network import PreActivations
 from ...models.problem import Problem, require_separate
 from ...models.views import View
@@ -47,6 +47,7 @@ def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, 
         ValueError: If the tolerance is not positive; when it is evaluated, if the network has batch
             norm or its layers are not known.
     """
+    single("a tolerance", tolerance)
     if not tolerance > 0:
         raise refusal("a tolerance above zero", tolerance, "pass for example 1e-4")
     return bind(_on_kinks, tolerance)

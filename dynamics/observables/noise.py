@@ -28,7 +28,7 @@ from jaxtyping import Array, ArrayLike, Float, Int, Key
 
 from ...models import losses
 from ...models.binding import bind
-from ...models.checks import refusal
+from ...models.checks import is_traced, refusal, sample_numbers, single, whole
 from ...models.problem import Problem
 from ...models.views import View
 from .moments import normalised_outputs, second_moment, targets
@@ -76,9 +76,13 @@ def batch_gradient(batch: ArrayLike) -> Partial:
         batch: Its size B, a leaf.
 
     Returns:
-        E |g_B|^2; at B = N the squared gradient of the whole.
+        E |g_B|^2; at B = N the squared gradient of the whole. NaN where compiled code meets a batch
+        that is larger.
+
+    Raises:
+        ValueError: If B is no whole number above zero; when it is evaluated, if it is above N.
     """
-    return Partial(_batch_gradient, jnp.asarray(batch, float))
+    return Partial(_batch_gradient, _batch_size(batch))
 
 
 def stationarity(problem: Problem, view: View) -> dict[str, Array]:
@@ -107,9 +111,13 @@ def noise_of_rho(learning_rate: ArrayLike, batch: ArrayLike) -> Partial:
         eta^2 S / B / (1 - (1 - eta h)^2), infinite where eta h >= 2.
 
     Raises:
-        ValueError: When it is evaluated, if the loss is not the square one.
+        ValueError: If eta is not above zero, or B no whole number above zero; when it is evaluated,
+            if the loss is not the square one.
     """
-    return Partial(_noise_of_rho, jnp.asarray(learning_rate, float), jnp.asarray(batch, float))
+    single("learning_rate", learning_rate)
+    if not is_traced(learning_rate) and not learning_rate > 0:
+        raise refusal("a learning rate above zero", learning_rate, "pass for example 0.01")
+    return Partial(_noise_of_rho, jnp.asarray(learning_rate, float), _batch_size(batch))
 
 
 def incidence_rank(batches: Int[Array, "batches size"], samples: int) -> Int[Array, ""]:
@@ -120,8 +128,12 @@ def incidence_rank(batches: Int[Array, "batches size"], samples: int) -> Int[Arr
     Args:
         batches: The samples' numbers in each batch.
         samples: N.
+
+    Raises:
+        ValueError: If a number is not whole or out of range.
     """
-    members = jnp.asarray(batches)[:, :, None] == jnp.arange(samples)[None, None, :]
+    batches = sample_numbers(batches, samples)
+    members = batches[:, :, None] == jnp.arange(samples)[None, None, :]
     return jnp.linalg.matrix_rank(jnp.any(members, axis=1).astype(float))
 
 
@@ -140,14 +152,15 @@ def draws_to_determine(
 
     Returns:
         The number of draws after which `incidence_rank` is N, or -1 where the limit comes first.
-        An epoch of m batches adds at most m - 1 to the rank after the first, since its batches
-        together are every sample.
+        Where B divides N, an epoch of m batches adds at most m - 1 to the rank after the first,
+        since its batches together are every sample; else it leaves samples out, others each time.
 
     Raises:
-        ValueError: If the batch is not smaller than the data.
+        ValueError: If a number is not whole, or the batch not smaller than the data.
 
     Source: [M117] Lemma 8, for batches that are drawn instead of all.
     """
+    whole((samples, batch, limit), "samples, batch and limit")
     if not 1 <= batch < samples:
         raise refusal(f"a batch of 1 to {samples - 1} samples", batch, "the whole is not enough")
     per_epoch = samples // batch if reshuffled else 1
@@ -177,6 +190,14 @@ def draws_to_determine(
     return jnp.where(rank == samples, draws, -1)
 
 
+def _batch_size(batch: ArrayLike) -> Array:
+    """B as a leaf, checked where it can be looked at."""
+    single("batch", batch)
+    if not is_traced(batch) and not (batch >= 1 and batch == jnp.floor(batch)):
+        raise refusal("a batch of a whole number of samples above zero", batch, "pass at least 1")
+    return jnp.asarray(batch, float)
+
+
 def _centred(values: Float[Array, "samples parameters"]) -> Float[Array, "samples parameters"]:
     return values - jnp.mean(values, axis=0, keepdims=True)
 
@@ -191,8 +212,11 @@ def _noise_eigenvalues(count: int, problem: Problem, view: View) -> Float[Array,
 
 def _batch_gradient(batch: Array, problem: Problem, view: View) -> Float[Array, ""]:
     found, samples = gradient_noise(problem, view), problem.inputs.shape[0]
+    if not is_traced(batch) and batch > samples:
+        raise refusal(f"a batch of 1 to {samples} samples", batch, "there are no more")
     share = (samples - batch) / (max(samples - 1, 1) * batch)
-    return found["squared_gradient"] + found["trace"] * share
+    expected = found["squared_gradient"] + found["trace"] * share
+    return jnp.where(batch <= samples, expected, jnp.nan)
 
 
 def _noise_of_rho(

@@ -18,17 +18,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...models.checks import refusal
+from ...models.checks import is_traced, refusal, sample_numbers
 from ...models.problem import Problem, require_separate
 from ...models.views import View
 from .points import point
 
 
 def linear_map(problem: Problem, view: View) -> Float[Array, "features"]:
-    """w = rho df_V/dx, the mean over the training inputs: the network where it is linear.
+    """w = rho df_V/dx, the same at all training inputs: the network where it is linear.
+
+    NaN where compiled code meets a network that is not linear there.
 
     Raises:
-        ValueError: If the network has batch norm or several outputs.
+        ValueError: If the network has batch norm or several outputs, or its slopes differ between
+            the inputs, as where a ReLU is active on some of them only.
     """
     require_separate(problem, "reconstruction")
     if problem.targets.ndim != 1:
@@ -38,8 +41,17 @@ def linear_map(problem: Problem, view: View) -> Float[Array, "features"]:
     def total(inputs: Float[Array, "samples ..."]) -> Array:
         return jnp.sum(problem.network.apply(here.directions, inputs))
 
-    slopes = jax.grad(total)(problem.inputs)
-    return view.rho * jnp.mean(slopes.reshape(slopes.shape[0], -1), axis=0)
+    slopes = jax.grad(total)(problem.inputs).reshape(problem.inputs.shape[0], -1)
+    mean = jnp.mean(slopes, axis=0)
+    apart = jnp.max(jnp.linalg.norm(slopes - mean[None], axis=1))
+    linear = apart <= jnp.sqrt(jnp.finfo(slopes.dtype).eps) * jnp.linalg.norm(mean)
+    if not is_traced(linear) and not linear:
+        raise refusal(
+            "a network that is linear on its training inputs",
+            f"{problem.network.name}, whose slopes differ between them by {apart:.3g}",
+            "take a linear one, or a point at which every unit is active on every sample",
+        )
+    return view.rho * jnp.where(linear, mean, jnp.nan)
 
 
 def combination(problem: Problem, view: View) -> Float[Array, "features"]:
@@ -52,7 +64,11 @@ def missing_input(problem: Problem, view: View, missing: int) -> Float[Array, "t
 
     The combination is read from the weights; the inputs and targets of the others, and the target
     of the missing one, from the problem. NaN where there is no real solution.
+
+    Raises:
+        ValueError: As `linear_map`; if there is no such sample.
     """
+    sample_numbers(missing, len(problem.targets))
     weights = linear_map(problem, view)
     inputs = problem.inputs.reshape(problem.inputs.shape[0], -1)
     pulls = (problem.targets - inputs @ weights).at[missing].set(0)

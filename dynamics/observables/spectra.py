@@ -36,12 +36,14 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float
 
+from ...models import losses
 from ...models.binding import bind
-from ...models.checks import refusal
+from ...models.checks import refusal, sample_numbers, single
 from ...models.network import Weights
 from ...models.polar import Polar, to_weights
 from ...models.problem import Problem, data_loss, take
 from ...models.views import View
+from . import matrix_ranks
 from .points import as_matrix, output_slopes, point
 
 CUTOFFS = (1e-1, 1e-2, 1e-3)
@@ -60,20 +62,14 @@ def condition_numbers(problem: Problem, view: View) -> Float[Array, "layers"]:
     return jnp.stack([values[0] / values[-1] for values in singular_values(problem, view)])
 
 
-def squared_singular_values(matrix: Float[Array, "rows columns"]) -> Float[Array, "rank"]:
-    """s_i^2, descending, from the Gram matrix of the smaller side; good to eps s_1^2."""
-    tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    return jnp.maximum(jnp.linalg.eigvalsh(tall.T @ tall)[::-1], 0)
-
-
 def stable_rank(problem: Problem, view: View) -> Float[Array, "layers"]:
     """|V_k|_F^2 / |V_k|_op^2 of each layer, between 1 and the rank."""
-    return _for_layers(_stable_rank, problem, view)
+    return _for_layers(matrix_ranks.stable_rank, problem, view)
 
 
 def entropy_rank(problem: Problem, view: View) -> Float[Array, "layers"]:
     """Exponential of the entropy of s_i^2 / |V_k|_F^2 of each layer, between 1 and the rank."""
-    return _for_layers(_entropy_rank, problem, view)
+    return _for_layers(matrix_ranks.entropy_rank, problem, view)
 
 
 def numerical_rank(*cutoffs: float) -> Callable[[Problem, View], Float[Array, "layers cutoffs"]]:
@@ -119,27 +115,38 @@ def gradient_rank(indices: ArrayLike, *cutoffs: float) -> Partial:
         *cutoffs: Shares of the largest singular value, (0.1, 0.01, 0.001) unless given.
 
     Returns:
-        An observable, ``[layers, cutoffs]``.
+        An observable, ``[layers, cutoffs]``; -1 where compiled code meets a sample that is not
+        there.
 
     Raises:
-        ValueError: If a cut-off is not between 0 and 1.
+        ValueError: If a cut-off is not between 0 and 1, or a number is not whole or negative; when
+            it is evaluated, if there is no such sample.
     """
-    return Partial(bind(_gradient_rank, _checked(cutoffs)), jnp.atleast_1d(jnp.asarray(indices)))
+    batch = jnp.atleast_1d(sample_numbers(indices))
+    return Partial(bind(_gradient_rank, _checked(cutoffs)), batch)
 
 
 def rank_one_distance(problem: Problem, view: View) -> Float[Array, "layers"]:
     """Distance of each V_k to the nearest matrix of rank one, sqrt(1 - s_1^2): 0 if of rank one."""
     del problem
-    return jnp.stack([_beyond_first(layer) for layer in view.directions])
+    return jnp.stack([matrix_ranks.beyond_first(as_matrix(layer)) for layer in view.directions])
 
 
 def pair_prediction(problem: Problem, view: View, first: int, second: int) -> Weights:
     """What (50) makes of each layer at a point at rest for every batch, from two samples.
 
     V_k = (l_i d_k fbar_i - l_j d_k fbar_j) / (l_i fbar_i - l_j fbar_j), for targets +-1 and the
-    square loss. Undefined (0/0) where both targets are met.
+    square loss. Undefined (0/0) where both targets are met, and where rho is at rest on each of the
+    two, which makes l_i fbar_i = l_j fbar_j = lambda rho.
+
+    Raises:
+        ValueError: If these are not two samples of the problem, its targets are not +-1, or its
+            loss is not the square one.
     """
-    pair = take(problem, jnp.asarray([first, second]))
+    if problem.targets.ndim != 1 or problem.loss != losses.square:
+        got = f"the {problem.loss.name} loss of targets {problem.targets.shape}"
+        raise refusal("the square loss of targets +-1", got, "encode two classes as 'signs'")
+    pair = take(problem, _two(first, second, len(problem.targets)))
     margins = pair.targets * view.evaluate(pair.network, pair.inputs)
     pulls = jnp.asarray([1.0, -1.0]) * (1 - view.rho * margins)
     scale = jnp.sum(pulls * margins)
@@ -150,7 +157,12 @@ def pair_prediction(problem: Problem, view: View, first: int, second: int) -> We
 
 
 def pair_residual(first: int, second: int) -> Callable[[Problem, View], Float[Array, "layers"]]:
-    """An observable: how far each layer is from its `pair_prediction`, relative to |V_k| = 1."""
+    """An observable: how far each layer is from its `pair_prediction`, relative to |V_k| = 1.
+
+    Raises:
+        ValueError: If they are not two samples; when it is evaluated, as `pair_prediction`.
+    """
+    _two(first, second)
     return bind(_pair_residual, first, second)
 
 
@@ -183,7 +195,16 @@ def flat_directions(cutoff: float = 1e-9) -> Callable[[Problem, View], dict[str,
     return bind(_flat_directions, *_checked((cutoff,)))
 
 
+def _two(first: int, second: int, samples: int | None = None) -> Array:
+    """The numbers of two different samples."""
+    if first == second:
+        raise refusal("two different samples", f"{first} twice", "pass for example 0 and 1")
+    return sample_numbers([first, second], samples)
+
+
 def _checked(cutoffs: tuple[float, ...]) -> tuple[float, ...]:
+    for cutoff in cutoffs:
+        single("a cut-off", cutoff)
     if not all(0 < cutoff < 1 for cutoff in cutoffs):
         raise refusal("cut-offs between 0 and 1", cutoffs, "pass for example 0.1, 0.001")
     return cutoffs or CUTOFFS
@@ -191,44 +212,16 @@ def _checked(cutoffs: tuple[float, ...]) -> tuple[float, ...]:
 
 def _for_layers(of_squares: Callable[[Array], Array], problem: Problem, view: View) -> Array:
     del problem
-    squares = [squared_singular_values(as_matrix(layer)) for layer in view.directions]
+    squares = [matrix_ranks.squared_singular_values(as_matrix(layer)) for layer in view.directions]
     return jnp.stack([of_squares(values) for values in squares])
-
-
-def _stable_rank(squares: Float[Array, "rank"]) -> Float[Array, ""]:
-    return jnp.sum(squares) / squares[0]
-
-
-def _entropy_rank(squares: Float[Array, "rank"]) -> Float[Array, ""]:
-    shares = squares / jnp.sum(squares)
-    return jnp.exp(-jnp.sum(jnp.where(shares > 0, shares * jnp.log(shares), 0)))
-
-
-def _beyond_first(layer: Array) -> Array:
-    """The root of what the largest singular value leaves of the squares, without cancellation."""
-    values = jnp.linalg.svd(as_matrix(layer), compute_uv=False)
-    return jnp.sqrt(jnp.sum(values[1:] ** 2))
-
-
-def _rank(cutoffs: tuple[float, ...], matrix: Array) -> Float[Array, "cutoffs"]:
-    """By the Gram matrix where squares keep enough digits for the smallest cut-off."""
-    if min(cutoffs) >= 10 * jnp.finfo(matrix.dtype).eps ** 0.5:
-        values = jnp.sqrt(squared_singular_values(matrix))
-    else:
-        values = jnp.linalg.svd(matrix, compute_uv=False)
-    return _above(cutoffs, values)
-
-
-def _above(cutoffs: tuple[float, ...], values: Array) -> Float[Array, "cutoffs"]:
-    return jnp.stack([jnp.sum(values > cutoff * values[0]) for cutoff in cutoffs])
 
 
 def _ranks(cutoffs: tuple[float, ...], problem: Problem, view: View) -> dict[str, Array]:
     layers = singular_values(problem, view)
     return {
-        "numerical": jnp.stack([_above(cutoffs, values) for values in layers]),
-        "stable": jnp.stack([_stable_rank(values**2) for values in layers]),
-        "entropy": jnp.stack([_entropy_rank(values**2) for values in layers]),
+        "numerical": jnp.stack([matrix_ranks.above(cutoffs, values) for values in layers]),
+        "stable": jnp.stack([matrix_ranks.stable_rank(values**2) for values in layers]),
+        "entropy": jnp.stack([matrix_ranks.entropy_rank(values**2) for values in layers]),
     }
 
 
@@ -236,15 +229,21 @@ def _numerical_rank(
     cutoffs: tuple[float, ...], problem: Problem, view: View
 ) -> Float[Array, "layers cutoffs"]:
     del problem
-    return jnp.stack([_rank(cutoffs, as_matrix(layer)) for layer in view.directions])
+    return jnp.stack(
+        [matrix_ranks.numerical_rank(cutoffs, as_matrix(layer)) for layer in view.directions]
+    )
 
 
 def _gradient_rank(
     cutoffs: tuple[float, ...], indices: Array, problem: Problem, view: View
 ) -> Float[Array, "layers cutoffs"]:
-    batch, here = take(problem, indices), point(view)
+    samples, here = problem.inputs.shape[0], point(view)
+    batch = take(problem, sample_numbers(indices, samples))
     slopes = jax.grad(lambda layers: data_loss(batch, Polar(here.rho, layers)))(here.directions)
-    return jnp.stack([_rank(cutoffs, as_matrix(slope)) for slope in slopes])
+    ranks_found = jnp.stack(
+        [matrix_ranks.numerical_rank(cutoffs, as_matrix(slope)) for slope in slopes]
+    )
+    return jnp.where(jnp.all(indices < samples), ranks_found, -1)
 
 
 def _pair_residual(first: int, second: int, problem: Problem, view: View) -> Float[Array, "layers"]:
@@ -263,7 +262,7 @@ def _jacobian_rank(cutoff: float, problem: Problem, view: View) -> Float[Array, 
     jacobian = jax.jacrev(
         lambda flat: problem.network.apply(unravel(flat), problem.inputs).reshape(-1)
     )(weights)
-    return _rank((cutoff,), jacobian)[0]
+    return matrix_ranks.numerical_rank((cutoff,), jacobian)[0]
 
 
 def _flat_directions(cutoff: float, problem: Problem, view: View) -> dict[str, Any]:
