@@ -254,6 +254,57 @@ def test_an_equilibrium_of_centred_labels_has_its_closed_forms():
     np.testing.assert_allclose(off["rho"], 0.1, rtol=1e-9)
 
 
+def test_closed_forms_are_those_of_numpy_where_the_mean_margin_is_negative():
+    problem, view, labels = drawn(DEEP, "centred", "balanced")
+    view = view._replace(directions=(*view.directions[:-1], -view.directions[-1]))
+    directions, rho = as_numpy(view)[1], float(view.rho)
+    features = hidden_by_hand(directions, np.asarray(problem.inputs), -1)
+    means = np.stack([features[labels == c].mean(axis=0) for c in range(3)])
+    rows = directions[-1].T
+    codes = np.where(labels[:, None] == np.arange(3)[None, :], 1.0, -0.5)
+    outputs = features @ rows.T
+    mu = np.mean(np.sum(outputs * codes, axis=1))
+    sign = -1 if mu > 0 else 1
+    if sign < 0:
+        view = view._replace(directions=(*view.directions[:-1], -view.directions[-1]))
+    rows, mu = sign * rows, sign * mu
+    alpha = sign * rho * np.sum(outputs * codes) / np.sum(codes**2)
+    lengths = np.sum(rows**2, axis=1)
+    expected = {
+        "rho": rho * (mu**2 / 1.5 + 0.04) / mu - 1,
+        "alpha": mu**2 / 1.5 / (0.04 + mu**2 / 1.5) / alpha - 1,
+        "classifiers": np.linalg.norm(rows - centre(means) / (2 * mu)) / np.linalg.norm(rows),
+        "lengths": np.max(np.abs(lengths / lengths.mean() - 1)),
+        "centre": np.max(np.abs(rows @ means.mean(axis=0))) / abs(mu),
+        "angles": second_by_hand(rows)["nc2_angles"],
+    }
+    assert mu < 0
+    found = collapse.closed_forms(problem, view)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-10, err_msg=name)
+
+
+def test_closed_forms_of_one_hot_targets_are_refused_or_marked():
+    problem, view, _ = drawn(PAIR, "one_hot", "balanced")
+    with pytest.raises(ValueError, match=r"targets \+-1 or centred, got one-hot ones"):
+        collapse.closed_forms(problem, view)
+    assert np.isnan(jax.tree.leaves(jax.jit(collapse.closed_forms)(problem, view))).all()
+
+
+def test_lengths_of_classifiers_stand_beside_their_classes_margins():
+    problem, view, labels = drawn(DEEP, "one_hot", "unbalanced")
+    directions, rho = as_numpy(view)[1], float(view.rho)
+    outputs = hidden_by_hand(directions, np.asarray(problem.inputs), -1) @ directions[-1]
+    others = np.where(labels[:, None] == np.arange(3)[None, :], -np.inf, outputs)
+    reached = rho * (outputs[np.arange(12), labels] - others.max(axis=1))
+    margins = [reached[labels == c].mean() for c in range(3)]
+    squares = float(view.radii[-1]) ** 2 * np.sum(directions[-1] ** 2, axis=0)
+    found = collapse.classifier_lengths(problem, view)
+    np.testing.assert_allclose(found["margins"], margins, rtol=1e-10)
+    np.testing.assert_allclose(found["squared_lengths"], squares, rtol=1e-12)
+    np.testing.assert_allclose(found["ratio"], squares / margins, rtol=1e-10)
+
+
 def test_the_distance_to_quasi_interpolation_is_a_sine():
     problem, view, labels = drawn(DEEP, "one_hot", "unbalanced")
     seen = collapse.quasi_interpolation(problem, view)
@@ -307,10 +358,22 @@ def test_a_layer_that_is_not_there_is_refused():
 
 
 def test_a_class_without_samples_has_no_metrics():
+    """But what is of the outputs alone: rho f = e_c is 1/sqrt 3 from alpha e~_c, a sine."""
     network = models.deep_linear((3, 3))
     targets = models.encode(np.array([0, 1, 0, 1]), "centred", classes=3)
-    problem = models.Problem(network, 0.5 * np.eye(3)[[0, 1, 0, 1]], targets)
-    assert np.isnan(collapse.nc1_traces(problem, models.to_polar((np.eye(3),))))
+    problem = models.Problem(network, np.eye(3)[[0, 1, 0, 1]], targets)
+    view = models.to_polar((np.eye(3),))
+    for name in {n for n in NAMES if n.startswith("nc")}:
+        assert np.isnan(BY_NAME[name](problem, view)), name
+    there = collapse.quasi_interpolation(problem, view)
+    np.testing.assert_allclose(there["alpha"], 2 / 3, rtol=1e-12)
+    np.testing.assert_allclose(there["distance"], 1 / np.sqrt(3), rtol=1e-12)
+
+
+def test_fewer_units_than_classes_have_no_finite_condition():
+    problem, view = last_layer(0.4 * np.tile(FRAME[:, :2], (4, 1)), rows=FRAME[:, :2])
+    assert np.isinf(collapse.nc2_condition(problem, view))
+    assert np.isinf(BY_NAME["head_condition"](problem, view)[0])
 
 
 # Along a trajectory, and mapped.

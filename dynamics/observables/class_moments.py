@@ -9,7 +9,9 @@ With h_n what hidden layer ``layer`` makes of sample n, classes c = 1..C and N_c
 
 The documents write these for balanced classes. Here every *class* weighs the same, whatever its
 number of samples, so that Sigma_T = Sigma_W + Sigma_B and the simplex geometry keep their meaning
-when classes are unbalanced. A class without a sample has no mean, and everything is then NaN.
+when classes are unbalanced. A class without a sample has no mean, and everything that is made of
+class means is then NaN; what is not, such as NC2 of the classifier vectors and the distance of the
+outputs to quasi-interpolation, stays a number.
 
 ``layer`` counts `Network.hidden` from 0; -1, the default, are the features that the last layer
 sees. ``normalised`` says whose features: those of the directions V_k (the documents' h), or of the
@@ -77,7 +79,8 @@ def with_options(observable: Callable[..., Any], **options: int | bool | str) ->
         A function of problem and view, the same object for equal arguments.
 
     Raises:
-        ValueError: If it has no option of that name, or an option has an unknown value.
+        ValueError: If it has no option of that name, or an option has an unknown value. Whether
+            there is such a layer is known, and refused, when it is evaluated.
 
     >>> with_options(class_means, layer=0) is with_options(class_means, layer=0)
     True

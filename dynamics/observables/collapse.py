@@ -41,9 +41,11 @@ Source: [Dyn] 5 and figures 5, 6; [M117] K and figure 6; [NCWD] 3; [Wide] 3 and 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ...models.checks import is_traced, refusal
 from ...models.problem import Problem
 from ...models.views import View
 from . import moments
+from .balance import condition
 from .class_moments import class_moments, classifiers, membership
 from .margins import margins
 
@@ -72,9 +74,9 @@ def nc1_ratio(
     classes = len(at.means)
     _, sizes, directions = jnp.linalg.svd(at.centred, full_matrices=False)
     sizes, directions = sizes[: classes - 1], directions[: classes - 1]
-    some = sizes > max(at.means.shape) * jnp.finfo(sizes.dtype).eps * sizes[0]
+    none = sizes <= max(at.means.shape) * jnp.finfo(sizes.dtype).eps * sizes[0]
     spreads = at.weights @ (at.deviations @ directions.T) ** 2
-    ratios = jnp.where(some, spreads / jnp.where(some, sizes, 1) ** 2, 0)
+    ratios = jnp.where(none, 0, spreads / jnp.where(none, 1, sizes) ** 2)
     return jnp.sum(ratios) * (1 if divided_by_classes else classes)
 
 
@@ -132,10 +134,9 @@ def nc2_angle_spread(
 def nc2_condition(problem: Problem, view: View, layer: int = -1) -> Float[Array, ""]:
     """s_1 / s_C of the uncentred class means: 1 for an orthogonal frame. Source: [Wide] section 3.
 
-    A layer narrower than C has no more singular values than units; the last of them is taken.
+    Infinite where the layer is narrower than C, as `balance.head_condition` is.
     """
-    sizes = jnp.linalg.svd(class_moments(problem, view, layer).means, compute_uv=False)
-    return sizes[0] / sizes[-1]
+    return condition(class_moments(problem, view, layer).means.T)
 
 
 def nc3_duality(problem: Problem, view: View, centred: bool = True) -> Float[Array, ""]:
@@ -166,12 +167,16 @@ def nc3_mean_cosine(problem: Problem, view: View) -> Float[Array, ""]:
 
 
 def nc4(problem: Problem, view: View, layer: int = -1) -> Float[Array, ""]:
-    """Share of samples that the network puts in another class than the nearest class mean does."""
+    """Share of samples that the network puts in another class than the nearest class mean does.
+
+    NaN where a class has no samples, as everything that is made of class means.
+    """
     at = class_moments(problem, view, layer)
     sizes = jnp.sum(at.means**2, axis=1)
     nearest = jnp.argmin(sizes[None, :] - 2 * at.features @ at.means.T, axis=1)
     scores = class_moments(problem, view).features @ classifiers(problem, view).T
-    return jnp.mean(jnp.argmax(scores, axis=1) != nearest, dtype=scores.dtype)
+    share = jnp.mean(jnp.argmax(scores, axis=1) != nearest, dtype=scores.dtype)
+    return jnp.where(jnp.all(jnp.isfinite(sizes)), share, jnp.nan)
 
 
 def quasi_interpolation(problem: Problem, view: View) -> dict[str, Float[Array, ""]]:
@@ -206,25 +211,34 @@ def closed_forms(problem: Problem, view: View) -> dict[str, Float[Array, ""]]:
     Anywhere else the differences say how far from it the network is.
 
     Returns:
-        ``rho``, ``alpha``, ``classifiers``, ``lengths``, ``centre`` and ``angles``.
+        ``rho``, ``alpha``, ``classifiers``, ``lengths``, ``centre`` (relative to |mu|) and
+        ``angles``. NaN where compiled code meets other targets.
+
+    Raises:
+        ValueError: If the targets are one-hot.
 
     Source: [Dyn] (30), (42)-(45), where V_L^c = rho/(alpha C) (mu_c - mu_G), the same.
     """
     at, rows, codes = class_moments(problem, view), classifiers(problem, view), _codes(problem)
+    apart = jnp.max(jnp.abs(moments.targets(problem) - codes))
+    centred = apart <= jnp.sqrt(jnp.finfo(codes.dtype).eps)
+    if not is_traced(centred) and not centred:
+        raise refusal("targets +-1 or centred", "one-hot ones", "encode the labels as 'centred'")
     radius, sign = jnp.abs(view.rho), jnp.copysign(jnp.ones_like(view.rho), view.rho)
     size = jnp.sum(codes[0] ** 2)
     mu = sign * jnp.mean(jnp.sum(moments.normalised_outputs(problem, view) * codes, axis=1))
     alpha = quasi_interpolation(problem, view)["alpha"]
     reference = at.centred / ((len(rows) - 1) * mu)
     lengths = jnp.sum(rows**2, axis=1)
-    return {
+    found = {
         "rho": radius * (mu**2 / size + problem.decay) / mu - 1,
         "alpha": (1 - problem.decay / (problem.decay + mu**2 / size)) / alpha - 1,
         "classifiers": jnp.linalg.norm(rows - reference) / jnp.linalg.norm(rows),
         "lengths": jnp.max(jnp.abs(lengths / jnp.mean(lengths) - 1)),
-        "centre": jnp.max(jnp.abs(rows @ at.centre)) / mu,
+        "centre": jnp.max(jnp.abs(rows @ at.centre)) / jnp.abs(mu),
         "angles": nc2_angles(problem, view, of="classifiers"),
     }
+    return {name: jnp.where(centred, value, jnp.nan) for name, value in found.items()}
 
 
 def classifier_lengths(problem: Problem, view: View) -> dict[str, Float[Array, "classes"]]:
