@@ -148,7 +148,8 @@ def _worst(
 
 
 def _number(residual: object) -> float | None:
-    return None if residual is None else float(np.max(np.asarray(residual)))
+    """The size of a residual: one that is negative is a fault of its measure, and does not hold."""
+    return None if residual is None else float(np.max(np.abs(np.asarray(residual))))
 
 
 def _verdict(statement: Statement, printed: float | None, corrected: float | None) -> Verdict:

@@ -57,7 +57,7 @@ def distances(factor: float) -> float:
 
 def equal_norms() -> float:
     """|mu_c - mu_G| = |mu_c' - mu_G|, and |mu_c - mu_c'| is sqrt(2C/(C-1)) times that."""
-    return max(distances(np.sqrt(3)), facts(centred, 3)["nc2_norms"])
+    return max(distances(np.sqrt(3)), abs(facts(centred, 3)["nc2_norms"]))
 
 
 def products_of_means(shift: float) -> float:
@@ -97,7 +97,7 @@ def ratio_at_collapse() -> float:
 def parts_at_collapse() -> float:
     """std(cos) and mean |cos + 1/(C-1)| by themselves."""
     at = facts(centred, 3)
-    return max(at["nc2_angle_spread"], at["nc2_angles"])
+    return max(abs(at["nc2_angle_spread"]), abs(at["nc2_angles"]))
 
 
 BUILT = (CONSTRUCTION,)

@@ -132,19 +132,21 @@ def averaged_rank() -> Array:
 CHANNELS = np.array([0.9, -0.5, 0.3, 0.7])
 
 
-def _diagonal(values: Array, depth: int) -> Array:
-    """How far |v| is from one, and fhat v_i^2 from |xhat_i| v_i^L, fhat the output."""
+def _diagonal(values: Array, output: Array, depth: int) -> Array:
+    """How far |v| is from one, fhat v_i^2 from |xhat_i| v_i^L, and fhat from the net's output."""
     sizes = jnp.abs(jnp.asarray(CHANNELS))
-    output = jnp.sum(sizes * values**depth)
+    layers = (*[jnp.diag(values)] * (depth - 1), values[:, None])
+    made = models.diagonal(len(sizes), depth).apply(layers, sizes[None])[0]
     equation = relative(output * values**2, sizes * values**depth)
-    return jnp.maximum(jnp.abs(jnp.sum(values**2) - 1), equation)
+    wrong = (jnp.abs(jnp.sum(values**2) - 1), equation, relative(made, output))
+    return jnp.max(jnp.stack(wrong))
 
 
 def diagonal_fixed_points() -> Array:
     """V_i = (fhat/|xhat_i|)^(1/(L-2)) on the active channels, at L = 3, 4, 5."""
     every, some = None, np.array([True, False, True, True])
     found = [
-        _diagonal(constraints.diagonal_solution(CHANNELS, depth, active)[0], depth)
+        _diagonal(*constraints.diagonal_solution(CHANNELS, depth, active), depth)
         for depth in (3, 4, 5)
         for active in (every, some)
     ]
@@ -157,7 +159,7 @@ def diagonal_fixed_points_as_printed() -> Array:
     for depth in (3, 4, 5):
         _, output = constraints.diagonal_solution(CHANNELS, depth)
         inverted = (jnp.abs(jnp.asarray(CHANNELS)) / output) ** (1 / (depth - 2))
-        found.append(_diagonal(inverted, depth))
+        found.append(_diagonal(inverted, output, depth))
     return jnp.min(jnp.stack(found))
 
 
