@@ -39,7 +39,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Key
 
-from ...models.activations import Activation, linear
+from ...models.activations import linear
 from ...models.binding import bind
 from ...models.checks import refusal, single
 from ...models.inputs import input_norms
@@ -222,7 +222,7 @@ def rademacher_estimate(
 
 def _grid(gammas: Sequence[float]) -> tuple[float, ...]:
     """Gammas as numbers, checked."""
-    if not isinstance(gammas, Sequence) or isinstance(gammas, str) or not gammas:
+    if not isinstance(gammas, Sequence) or not gammas:
         raise refusal("a grid of gammas", gammas, "pass for example (1.0,)")
     for gamma in gammas:
         single("gamma", gamma)
@@ -233,17 +233,13 @@ def _grid(gammas: Sequence[float]) -> tuple[float, ...]:
 
 def _require_peeling(network: Network) -> None:
     """Refuses what a bound by depth and norms does not hold for."""
-    others = [layer.activation for layer in network.layers if not _contracts(layer.activation)]
-    if others or not math.isfinite(network.output_bound):
+    used = {layer.activation for layer in network.layers} - {linear}
+    if any(activation.smooth for activation in used) or not math.isfinite(network.output_bound):
         raise refusal(
             "layers that are known, without batch norm, with ReLU, leaky ReLU or no activation",
             network.name,
             "no bound on its complexity is known here",
         )
-
-
-def _contracts(activation: Activation) -> bool:
-    return activation == linear or not activation.smooth
 
 
 def _is_dense(network: Network) -> bool:

@@ -115,7 +115,7 @@ def noise_of_rho(learning_rate: ArrayLike, batch: ArrayLike) -> Partial:
             if the loss is not the square one.
     """
     single("learning_rate", learning_rate)
-    if not is_traced(learning_rate) and not learning_rate > 0:
+    if not is_traced(learning_rate) and not jnp.asarray(learning_rate) > 0:
         raise refusal("a learning rate above zero", learning_rate, "pass for example 0.01")
     return Partial(_noise_of_rho, jnp.asarray(learning_rate, float), _batch_size(batch))
 
@@ -193,9 +193,10 @@ def draws_to_determine(
 def _batch_size(batch: ArrayLike) -> Array:
     """B as a leaf, checked where it can be looked at."""
     single("batch", batch)
-    if not is_traced(batch) and not (batch >= 1 and batch == jnp.floor(batch)):
+    size = jnp.asarray(batch, float)
+    if not is_traced(size) and not (size >= 1 and size == jnp.floor(size)):
         raise refusal("a batch of a whole number of samples above zero", batch, "pass at least 1")
-    return jnp.asarray(batch, float)
+    return size
 
 
 def _centred(values: Float[Array, "samples parameters"]) -> Float[Array, "samples parameters"]:
