@@ -59,12 +59,14 @@ class Activation:
         apply: ``apply(values, bounds) -> array`` like values, which are the pre-activations.
         smooth: Whether it is continuously differentiable.
         homogeneous: Whether it scales with the weights; all but `smooth_leaky` do.
+        pointwise: Whether it is of z alone, which all but `smoothed_relu` are.
     """
 
     name: str
     apply: Callable[[Float[Array, "samples ..."], Bounds], Float[Array, "samples ..."]]
     smooth: bool = False
     homogeneous: bool = True
+    pointwise: bool = True
 
     def __repr__(self) -> str:
         return f"Activation({self.name})"
@@ -144,7 +146,8 @@ def _smoothed(width: float, values: Array, bounds: Bounds) -> Array:
 
 @functools.cache
 def _smoothed_relu(width: float) -> Activation:
-    return Activation(f"smoothed_relu({width})", bind(_smoothed, width), smooth=True)
+    own = bind(_smoothed, width)
+    return Activation(f"smoothed_relu({width})", own, smooth=True, pointwise=False)
 
 
 def _smooth_leaky_of(slope: float, width: float, values: Array, bounds: Bounds) -> Array:

@@ -73,6 +73,15 @@ def dense(fan_in: int, fan_out: int) -> Layer:
     return Layer(shape, (fan_in,), (fan_out,), _product, _norms, bind(_whole, shape))
 
 
+def is_dense(layer: Layer) -> bool:
+    """Whether every output sees every input by a weight of its own.
+
+    >>> is_dense(dense(3, 2)), is_dense(masked(3))
+    (True, False)
+    """
+    return layer.map is _product
+
+
 def pooled(image: Shape, fan_out: int) -> Layer:
     """A dense layer that sees the average over an image's pixels, ``[channels]``."""
     shape = (image.channels, fan_out)

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 
 from ..experiment import Row
 from .asking import Answer, ask
+from .properties import properties_of
 from .sections import STATEMENTS
 from .statement import CONSTRUCTION, Statement, Verdict
-from .subjects import Subject, own_subject, properties_of, standard
+from .subjects import Subject, own_subject, standard
 
 __all__ = [
     "CONSTRUCTION",

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import models
+from ..compiling import quick_options
 from .statement import CONSTRUCTION, Measure, Statement, Verdict
 from .subjects import Subject
 
@@ -98,7 +99,7 @@ def _of_subjects(statements: Sequence[Statement], subjects: Sequence[Subject]) -
         entry for entry in statements if any(_fits(entry, subject) for subject in subjects)
     )
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=quick_options())
     def measured(problem: models.Problem, view: models.View) -> list[Any]:
         return [measure(problem, view) for measure in measures]
 

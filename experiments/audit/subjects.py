@@ -1,13 +1,7 @@
 """Whom statements are asked of: points of small problems, in double precision.
 
-Properties of a subject say what may be asked of it:
-
-- ``signs``, ``centred``, ``one_hot``: how its targets are encoded;
-- ``linear``, ``relu``: its network;
-- ``decay``, ``no decay``: lambda is positive, or zero;
-- ``rest``: the flow has come to rest there;
-- ``smooth_rest``: it rests where the field vanishes, not on kinks;
-- ``own``: it was brought by a user.
+What may be asked of a subject its properties say (`experiments.audit.properties`); ``own`` is that
+it was brought by a user.
 """
 
 import functools
@@ -18,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ... import dynamics, models
+from ...models.checks import refusal
+from .properties import fitted, properties_of, resting
 
 
 @dataclass(frozen=True)
@@ -30,20 +26,10 @@ class Subject:
     view: models.View
 
 
-def properties_of(problem: models.Problem) -> frozenset[str]:
-    """What can be read off a problem."""
-    encoding = models.encoding_of(problem.targets) or "other"
-    kind = "relu" if problem.network.kinks else "linear"
-    return frozenset({encoding, kind, "decay" if float(problem.decay) > 0 else "no decay"})
-
-
 @functools.cache
 def standard() -> tuple[Subject, ...]:
     """The subjects of ``rhoflow audit``."""
     return (*_anywhere(), *_at_rest())
-
-
-AT_REST = 1e-4
 
 
 def own_subject(
@@ -54,13 +40,57 @@ def own_subject(
     Args:
         name: How it is called.
         problem: What it was trained on, in double precision.
-        view: Where it ended; `models.to_polar` makes one of weights.
-        rho: rho at the looks ``[T]``; where the last two differ by less than 1e-4 of themselves,
-            it is asked what holds at rest.
+        view: Where it ended, in double precision; `models.to_polar` makes one of weights, and
+            `models.Unnormalised` of those of a network without polar coordinates.
+        rho: rho at the looks ``[T]``, without which a network with kinks is not asked what holds
+            at rest (`properties.resting`).
+
+    Raises:
+        ValueError: If numbers are not in double precision, the view is of a linearised network or
+            of weights of other shapes, the network has no polar coordinates and the view has, or
+            rho is zero.
     """
-    rests = rho is not None and len(rho) > 1 and abs(rho[-1] - rho[-2]) <= AT_REST * abs(rho[-1])
-    known = {"own"} | ({"rest"} if rests else set())
-    return Subject(name, properties_of(problem) | known, problem, view)
+    _check(problem, view)
+    at = _upright(problem, view)
+    known = properties_of(problem) | resting(problem, at, rho) | {"own"}
+    return Subject(name, known | ({"fitted"} if fitted(problem, at) else set()), problem, at)
+
+
+def _upright(problem: models.Problem, view: models.View) -> models.View:
+    """The same function with rho above zero: a negative one goes to the last layer's sign."""
+    if not isinstance(view, models.Polar) or float(view.rho) > 0:
+        return view
+    if float(view.rho) == 0 or not problem.network.layers:
+        raise refusal("a rho above zero", float(view.rho), "pass another point")
+    *below, top = view.directions
+    return models.Polar(-view.rho, (*below, -top))
+
+
+def _check(problem: models.Problem, view: models.View) -> None:
+    found = {str(leaf.dtype) for leaf in jax.tree.leaves((problem, view))}
+    if found != {"float64"}:
+        raise refusal(
+            "a problem and a view in double precision",
+            " and ".join(sorted(found)),
+            "enable x64, jax.config.update('jax_enable_x64', True), and make them again",
+        )
+    if isinstance(view, models.Linearised):
+        raise refusal(
+            "a point of the network itself",
+            "a linearised network",
+            "pass models.to_polar(view.weights)",
+        )
+    network = problem.network
+    wanted = [layer.shape for layer in jax.eval_shape(network.init, jax.random.key(0))]
+    shapes = [layer.shape for layer in view.directions]
+    if shapes != wanted:
+        raise refusal(f"layers {wanted}", shapes, f"pass weights of {network.name}")
+    if network.inhomogeneity and not isinstance(view, models.Unnormalised):
+        raise refusal(
+            f"weights of {network.name}, where {network.inhomogeneity}",
+            f"a {type(view).__name__}",
+            "pass models.Unnormalised(weights)",
+        )
 
 
 SCALAR, CLASSES = (5, 16, 8, 1), (6, 12, 9, 3)
@@ -74,12 +104,24 @@ def _anywhere() -> list[Subject]:
         ("random ReLU network, no decay", models.mlp(SCALAR), "signs", 0.0),
         ("random linear network", models.deep_linear(SCALAR), "signs", 0.05),
         ("random ReLU network, 3 classes", models.mlp(CLASSES), "centred", 0.02),
-        ("random ReLU network, 3 classes, one-hot", models.mlp(CLASSES), "one_hot", 0.02),
     ]
-    return [
+    drawn = [
         _subject(name, network, encoding, decay, seed)
         for seed, (name, network, encoding, decay) in enumerate(cases)
     ]
+    return [*drawn, _with_linear_head()]
+
+
+def _with_linear_head() -> Subject:
+    """A random network with a head of two linear layers whose last one nearly fits the targets."""
+    network = models.mlp(CLASSES, linear_layers=1)
+    drawn = _subject("random linear head, 3 classes, one-hot", network, "one_hot", 0.02, 4, 9)
+    problem, below = drawn.problem, drawn.view.directions[:-1]
+    features = network.features(drawn.view.directions, problem.inputs)
+    last = 0.9 * jnp.linalg.pinv(features) @ problem.targets
+    view = models.to_polar((*below, last))
+    known = drawn.properties | ({"fitted"} if fitted(problem, view) else set())
+    return Subject(drawn.name, known, problem, view)
 
 
 def _subject(
@@ -102,17 +144,20 @@ def _at_rest() -> list[Subject]:
     relu = _subject("", models.mlp((20, 32, 1)), "signs", 0.01, seed=8, samples=16)
     several = _subject("", models.deep_linear(CLASSES), "centred", 0.02, seed=9)
     return [
-        _rested("linear network at rest", linear, 400.0, {"rest", "smooth_rest"}),
-        _rested("ReLU network at rest", relu, 600.0, {"rest"}),
-        _rested("linear network at rest, 3 classes", several, 1500.0, {"rest", "smooth_rest"}),
+        _rested("linear network at rest", linear, 400.0),
+        _rested("ReLU network at rest", relu, 600.0),
+        _rested("linear network at rest, 3 classes", several, 1500.0),
     ]
 
 
-def _rested(name: str, subject: Subject, time: float, known: set[str]) -> Subject:
+def _rested(name: str, subject: Subject, time: float) -> Subject:
     start = models.Polar(subject.view.rho, subject.view.directions)
     if subject.problem.network.smooth:
         flow = dynamics.gradient_flow(subject.problem, rtol=1e-10, atol=1e-12)
     else:
         flow = dynamics.gradient_flow(subject.problem)
-    end = dynamics.simulate(flow, start, times=np.array([time])).final.position
-    return Subject(name, subject.properties | known, subject.problem, end)
+    looks = np.array([0.9 * time, time])
+    ran = dynamics.simulate(flow, start, times=looks, observe=dynamics.observe("rho"))
+    end = ran.final.position
+    known = subject.properties | resting(subject.problem, end, ran["rho"])
+    return Subject(name, known, subject.problem, end)

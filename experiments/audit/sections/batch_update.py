@@ -10,7 +10,7 @@ from jaxtyping import Array
 from .... import models
 from ....dynamics import normalisation as kinds
 from ..statement import Statement
-from .binary import Parts, parts, tangent
+from .binary import SCALAR, Parts, parts, tangent
 from .residuals import relative
 
 BATCH = np.array([0, 3, 4])
@@ -164,40 +164,40 @@ def single_sample_directions_summed(problem: models.Problem, view: models.View) 
     return _single_directions(problem, view, jnp.sum(at.residuals * at.margins))
 
 
-SIGNS = ("signs",)
+BATCHES = (*SCALAR, "six_samples")
 STATEMENTS = (
     Statement(
         "6.1", "[Dyn] (46), first", "rho <- rho + (2 eta/B) sum l_n fbar_n - 2 eta lambda rho",
-        update, update_of_rho_as_printed, asked_of=SIGNS,
+        update, update_of_rho_as_printed, asked_of=BATCHES,
         note="print ascends the data's loss",
     ),
     Statement(
         "6.1", "[Dyn] (46), second",
         "V_k <- V_k + (2 eta rho/B) sum l_n d_k fbar_n - 2 eta nu V_k",
-        update, update_of_directions_as_printed, asked_of=SIGNS,
+        update, update_of_directions_as_printed, asked_of=BATCHES,
         note="print has the other sign, and no eta",
     ),
     Statement(
         "6.1", "[Dyn] (46)", "after a step |V_k|^2 = 1 + eta^2 |V_k'|^2",
-        norms_after_a_step, asked_of=SIGNS,
+        norms_after_a_step, asked_of=BATCHES,
     ),
     Statement(
         "6.1", "[M117] (39)", "W_k' = (2/N) sum (1 - gbar_n) d gbar_n/dW_k - 2 lambda W_k",
-        free_update, free_update_as_printed, asked_of=SIGNS,
+        free_update, free_update_as_printed, asked_of=BATCHES,
         note="print: sign and factor of the data's term",
     ),
     Statement(
         "6.1", "[M117] (40)", "the sampled loss is (1/N) sum v_n l_n^2, E v_n = 1",
-        sampled_loss, sampled_loss_as_printed, asked_of=SIGNS,
+        sampled_loss, sampled_loss_as_printed, asked_of=BATCHES,
         note="print has l_n for l_n^2",
     ),
     Statement(
         "6.1", "[M117] (44)", "batches of one: rho' = 2 l_i fbar_i - 2 lambda rho",
-        single_sample_rho, asked_of=SIGNS,
+        single_sample_rho, asked_of=BATCHES,
     ),
     Statement(
         "6.1", "[M117] (45)", "batches of one: V_k' = 2 rho l_i (d_k fbar_i - V_k fbar_i)",
-        single_sample_directions, single_sample_directions_summed, asked_of=SIGNS,
+        single_sample_directions, single_sample_directions_summed, asked_of=BATCHES,
         note="print sums the second term over n",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the statements about targets +-1 are made of, at one point."""
+"""What the statements about targets +-1, and about moments, are made of, at one point."""
 
 from typing import NamedTuple
 
@@ -7,6 +7,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .... import models
+
+SCALAR = ("signs", "square", "degree_one")
+"""Of whom the theory of targets +-1 speaks: the square loss, every layer of degree one."""
+
+POLAR = ("signs", "square", "homogeneous")
+"""Where it asks no more than f_W = rho f_V."""
+
+ANY_TARGETS = ("square", "homogeneous")
+"""Where it holds of C outputs as well, with the moments of `means`."""
 
 
 class Parts(NamedTuple):
@@ -53,6 +62,33 @@ def parts(problem: models.Problem, view: models.View) -> Parts:
         moment=jnp.mean(values**2),
         decay=problem.decay,
     )
+
+
+class Means(NamedTuple):
+    """Moments of the normalised outputs for any targets, as scalars.
+
+    Attributes:
+        mu: mean <f_n, y_n>.
+        moment: M = mean |f_n|^2.
+        size: S = mean |y_n|^2, one for targets +-1 and one-hot ones.
+    """
+
+    mu: Float[Array, ""]
+    moment: Float[Array, ""]
+    size: Float[Array, ""]
+
+
+def means(problem: models.Problem, view: models.View) -> Means:
+    """The moments at a view, by nothing else of the library."""
+    outputs, targets = problem.network.apply(view.directions, problem.inputs), problem.targets
+    products = (outputs * targets, outputs**2, targets**2)
+    return Means(*(jnp.sum(product) / len(targets) for product in products))
+
+
+def slopes(problem: models.Problem, view: models.View) -> models.Polar:
+    """The objective's gradient in rho and in the V_k as free matrices: the size of what cancels."""
+    here = models.Polar(view.rho, view.directions)
+    return jax.grad(lambda polar: models.objective(problem, polar))(here)
 
 
 def mean_over_samples(weights: Float[Array, "samples"], values: Array) -> Array:

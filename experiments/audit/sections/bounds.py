@@ -188,7 +188,8 @@ STATEMENTS = (
         note="11.9 and 15.5 leave the deviation term out",
     ),
     Statement("9.7", "[Dyn] (17), (18); [M117] (19)-(22)", "smaller rho, smaller bound",
-              smaller_radius_smaller_bound, tolerance=0.0, asked_of=("signs",)),
+              smaller_radius_smaller_bound, tolerance=0.0,
+              asked_of=("dense", "pointwise", "homogeneous")),
     Statement("9.9", "[Dyn] Fig. 5", "p = .031 and .92 from the init means", regressions,
               tolerance=0.0, asked_of=BUILT),
 )  # fmt: skip

@@ -10,16 +10,16 @@ from jaxtyping import Array
 from .... import models
 from ....dynamics import normalisation as kinds
 from ..statement import CONSTRUCTION, Statement
-from .binary import parts
-from .free_flow import RADII, uneven, weights_and_speed
+from .binary import means
+from .free_flow import FREE, uneven, weights_and_speed
 from .residuals import relative
 
 
 def _norm_rates(problem: models.Problem, view: models.View, factor: float) -> Array:
     weights, moves = weights_and_speed(problem, view)
-    at = parts(problem, uneven(view))
+    at, rho = means(problem, view), uneven(view).rho
     rates = jnp.stack([2 * jnp.sum(w * m) for w, m in zip(weights, moves, strict=True)])
-    drive = at.rho * (at.mu - at.rho * at.moment)
+    drive = rho * (at.mu - rho * at.moment)
     found = factor * drive - 4 * problem.decay * models.layer_norms(weights) ** 2
     return relative(rates, found, drive)
 
@@ -37,8 +37,8 @@ def norm_rates_as_printed(problem: models.Problem, view: models.View) -> Array:
 def squared_speeds(problem: models.Problem, view: models.View) -> Array:
     """|W_k'|^2 in place of d|W_k|^2/dt."""
     weights, moves = weights_and_speed(problem, view)
-    at = parts(problem, uneven(view))
-    found = 4 * at.rho * (at.mu - at.rho * at.moment)
+    at, rho = means(problem, view), uneven(view).rho
+    found = 4 * rho * (at.mu - rho * at.moment)
     found -= 4 * problem.decay * models.layer_norms(weights) ** 2
     return relative(models.layer_norms(moves) ** 2, found)
 
@@ -49,7 +49,8 @@ def _growth_by_outputs(problem: models.Problem, view: models.View, factor: float
     weights, moves = weights_and_speed(bare, view)
     outputs = bare.network.apply(weights, bare.inputs)
     rates = jnp.stack([2 * jnp.sum(w * m) for w, m in zip(weights, moves, strict=True)])
-    pulled, pushed = jnp.mean(bare.targets * outputs), jnp.mean(outputs**2)
+    count = len(bare.targets)
+    pulled, pushed = jnp.sum(bare.targets * outputs) / count, jnp.sum(outputs**2) / count
     return relative(rates, jnp.full_like(rates, factor * (pulled - pushed)), pulled, pushed)
 
 
@@ -71,7 +72,7 @@ def _difference_rates(problem: models.Problem, view: models.View, decay: str) ->
 
 def layer_decay_balances(problem: models.Problem, view: models.View) -> Array:
     """d/dt (|W_k|^2 - |W_j|^2) = -4 lambda (|W_k|^2 - |W_j|^2)."""
-    found = -4 * problem.decay * jnp.diff(jnp.asarray(RADII[: len(view.directions)]) ** 2)
+    found = -4 * problem.decay * jnp.diff(uneven(view).radii ** 2)
     return relative(_difference_rates(problem, view, "layers"), found, jnp.ones(()))
 
 
@@ -156,39 +157,39 @@ def order_of_integrator() -> Array:
     return jnp.max(jnp.abs(jnp.asarray(orders) - jnp.asarray([4.0, 1.0])))
 
 
-SIGNS = ("signs",)
+LAYERS = ("degree_one", "deep")
 STATEMENTS = (
     Statement(
         "3.3", "[M117] (49), (50)", "d|W_k|^2/dt = 4 rho (mu - rho M) - 4 lambda |W_k|^2",
-        norm_rates, norm_rates_as_printed, asked_of=SIGNS,
+        norm_rates, norm_rates_as_printed, asked_of=FREE,
         note="print has the other sign and 2 for 4",
     ),
     Statement(
         "3.3", "[M117] (49), (50), left side",
         "d|W_k|^2/dt = 4 rho (mu - rho M) - 4 lambda |W_k|^2",
-        norm_rates, squared_speeds, asked_of=SIGNS, note="print has |W_k'|^2 on the left",
+        norm_rates, squared_speeds, asked_of=FREE, note="print has |W_k'|^2 on the left",
     ),
     Statement(
         "3.3", "[M112] (26)", "d|W_k|^2/dt = (4/N) sum y g - (4/N) sum g^2, lambda = 0",
-        growth_by_outputs, growth_by_outputs_as_printed, asked_of=SIGNS,
+        growth_by_outputs, growth_by_outputs_as_printed, asked_of=FREE,
         note="taken as printed: -2 for 4, as in [M117] (49)",
     ),
     Statement(
         "3.4", "[M112] 2.2", "layer decay: differences of squared norms decay at 4 lambda",
-        layer_decay_balances, asked_of=SIGNS,
+        layer_decay_balances, asked_of=LAYERS,
     ),
     Statement(
         "3.4", "[M117] 3.5, product decay", "product decay conserves differences of squared norms",
-        product_decay_conserves, product_decay_breaks, asked_of=SIGNS,
+        product_decay_conserves, product_decay_breaks, asked_of=LAYERS,
         note="the document says the opposite",
     ),
     Statement(
         "3.4", "[M117] 3.5, equal growth", "equal norms grow alike, with decay too",
-        equal_norms_grow_alike_under_decay, equal_norms_part_under_decay, asked_of=SIGNS,
+        equal_norms_grow_alike_under_decay, equal_norms_part_under_decay, asked_of=LAYERS,
         note='print: "does not hold in the case of weight decay"',
     ),
     Statement("3.4", "ours", "each hidden unit keeps its own balance", units_balance,
-              asked_of=SIGNS),
+              asked_of=(*LAYERS, "dense", "pointwise")),
     Statement(
         "3.5", "ours", "Runge-Kutta conserves to order 4 on linear layers, to order 1 on ReLU",
         order_of_integrator, tolerance=0.15, asked_of=(CONSTRUCTION,),

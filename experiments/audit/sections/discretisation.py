@@ -228,6 +228,6 @@ STATEMENTS = (
     ),
     Statement(
         "5.9", "[M112] E.1", "label noise: the penalty's gradient norm in polar coordinates",
-        label_noise, asked_of=("signs",),
+        label_noise, asked_of=("signs", "degree_one", "separate"),
     ),
 )  # fmt: skip

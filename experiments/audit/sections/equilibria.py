@@ -12,7 +12,7 @@ from ....dynamics import normalisation as kinds
 from ....dynamics.observables import margins, moments
 from ....dynamics.reduced import ridge
 from ..statement import CONSTRUCTION, Statement
-from .binary import parts
+from .binary import ANY_TARGETS, POLAR, SCALAR, means, parts, slopes
 from .residuals import excess, relative
 
 
@@ -56,32 +56,32 @@ def projected_norms(problem: models.Problem, view: models.View) -> Array:
     """<V_k, V_k'> = 0 for the projected field, and for weight norm with any |v|."""
     here = models.Polar(view.rho, view.directions)
     longer = models.Polar(view.rho, tuple(2.0 * v for v in view.directions))
+    sizes = models.layer_norms(slopes(problem, view).directions)
     moved = (
         (here, kinds.field(kinds.sphere(), problem, here)),
         (longer, kinds.field(kinds.frozen_gain(), problem, longer)),
     )
     products = [
-        jnp.abs(jnp.sum(v * m))
+        relative(jnp.sum(v * m), 0.0, jnp.linalg.norm(v) * s)
         for point, speed in moved
-        for v, m in zip(point.directions, speed.directions, strict=True)
+        for v, m, s in zip(point.directions, speed.directions, sizes, strict=True)
     ]
     return jnp.max(jnp.stack(products))
 
 
 def ridge_at_rest(problem: models.Problem, view: models.View) -> Array:
     """Rho V_L ... V_1 is the ridge solution, for every depth."""
-    if problem.network.kinks:
-        return None  # type: ignore[return-value]
-    found = view.rho * jnp.linalg.multi_dot(view.directions)[:, 0]
-    return relative(found, ridge.solution(problem.inputs, problem.targets, problem.decay).weights)
+    return _against_ridge(problem, view.rho * functools.reduce(jnp.matmul, view.directions))
 
 
 def ridge_over_rho(problem: models.Problem, view: models.View) -> Array:
     """The same with the spurious 1/rho."""
-    if problem.network.kinks:
-        return None  # type: ignore[return-value]
-    found = jnp.linalg.multi_dot(view.directions)[:, 0]
-    return relative(found, ridge.solution(problem.inputs, problem.targets, problem.decay).weights)
+    return _against_ridge(problem, functools.reduce(jnp.matmul, view.directions))
+
+
+def _against_ridge(problem: models.Problem, found: Array) -> Array:
+    inputs = problem.inputs.reshape(len(problem.inputs), -1)
+    return relative(found[:, 0], ridge.solution(inputs, problem.targets, problem.decay).weights)
 
 
 def rest_of_rho_stops_directions(problem: models.Problem, view: models.View) -> Array:
@@ -93,8 +93,8 @@ def rest_of_rho_stops_directions(problem: models.Problem, view: models.View) -> 
 
 def rho_falls_beyond_equilibrium(problem: models.Problem, view: models.View) -> Array:
     """Rho decreases if and only if rho > mu / (M + lambda)."""
-    at = parts(problem, view)
-    there = at.mu / (at.moment + at.decay)
+    at = means(problem, view)
+    there = at.mu / (at.moment + problem.decay)
     wrong = []
     for rho in (there - 0.1, there + 0.1):
         moves = kinds.field(kinds.sphere(), problem, models.Polar(rho, view.directions))
@@ -164,36 +164,37 @@ def margins_at_interpolation() -> Array:
 
 
 def margins_at_most_one(problem: models.Problem, view: models.View) -> Array:
-    """|fbar_n| <= 1, as |x_n| <= 1."""
-    return excess(jnp.abs(parts(problem, view).margins), 1.0)
+    """|fbar_n| <= 1, as |x_n| <= 1; at most the longest input where one is longer."""
+    longest = jnp.max(models.input_norms(problem.inputs))
+    return excess(jnp.abs(parts(problem, view).margins), jnp.maximum(longest, 1.0))
 
 
-SIGNS = ("signs",)
 STATEMENTS = (
     Statement(
         "2.7", "[Dyn] 3.4", "at rest the field vanishes", printed=vanishing_field, tolerance=1e-3,
-        asked_of=("signs", "relu", "rest"),
+        asked_of=(*POLAR, "kinked", "rest"),
         note="ReLU flows slide along kinks: rho and the loss rest, the field does not vanish",
     ),
     Statement(
         "2.8", "[M117] (7), H.2", "the literal multiplier: d|V_k|^2/dt = 4 nu (1 - |V_k|^2)",
-        literal_norms, literal_norms_conserved, tolerance=1e-10, asked_of=SIGNS,
+        literal_norms, literal_norms_conserved, tolerance=1e-10, asked_of=("square", "degree_one"),
         note="print: Lagrange dynamics does not change the norm",
     ),
     Statement(
         "2.8", "[M112] 6.1", "the multiplier constrains V_k to the sphere",
-        printed=sphere_attracts, tolerance=0.0, asked_of=SIGNS, note="it repels for rho > mu/M",
+        printed=sphere_attracts, tolerance=0.0, asked_of=SCALAR, note="it repels for rho > mu/M",
     ),
     Statement(
         "2.8", "[M117] H.2", "projected and weight-normed fields keep |V_k|", projected_norms,
-        asked_of=SIGNS,
+        asked_of=("homogeneous",),
     ),
     Statement(
         "2.10", "[Dyn] Lemma 3", "at zero loss |fbar_n| = 1", printed=margins_at_interpolation,
         asked_of=(CONSTRUCTION,),
     ),
     Statement(
-        "2.10", "[Dyn] Lemma 3, in its place", "|fbar_n| <= 1", margins_at_most_one, asked_of=SIGNS,
+        "2.10", "[Dyn] Lemma 3, in its place", "|fbar_n| <= 1", margins_at_most_one,
+        asked_of=("signs", "unit_gain"),
     ),
     Statement(
         "2.10", "[Dyn] Lemma 3, V_k'", "V_k' vanishes with the loss where rho is bounded",
@@ -203,11 +204,12 @@ STATEMENTS = (
     Statement(
         "2.11", "[M112] (32), E.2", "a deep linear network ends in the ridge solution",
         ridge_at_rest, ridge_over_rho, tolerance=1e-6,
-        asked_of=("signs", "decay", "smooth_rest"), note="print has a spurious 1/rho",
+        asked_of=(*SCALAR, "linear", "dense", "decay", "smooth_rest"),
+        note="print has a spurious 1/rho",
     ),
     Statement(
         "2.12", "[M117] after Lemma 1", "at lambda = 0, rho' = 0 implies V_k' = 0",
-        printed=rest_of_rho_stops_directions, tolerance=1e-3, asked_of=(*SIGNS, "no decay"),
+        printed=rest_of_rho_stops_directions, tolerance=1e-3, asked_of=(*POLAR, "no_decay"),
         note="only at interpolation",
     ),
     Statement(
@@ -218,6 +220,6 @@ STATEMENTS = (
     ),
     Statement(
         "2.12", "[Dyn] 3.5", "rho falls if and only if rho > mu/(M + lambda)",
-        rho_falls_beyond_equilibrium, tolerance=0.0, asked_of=SIGNS,
+        rho_falls_beyond_equilibrium, tolerance=0.0, asked_of=ANY_TARGETS,
     ),
 )  # fmt: skip

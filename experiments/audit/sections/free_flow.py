@@ -9,15 +9,22 @@ from ....dynamics import normalisation as kinds
 from ....dynamics.observables import moments
 from ....dynamics.reduced import equilibria, logistic
 from ..statement import CONSTRUCTION, Statement
-from .binary import mean_over_samples, parts, tangent
+from .binary import SCALAR, mean_over_samples, means, parts, tangent
 from .residuals import relative
 
 RADII = (0.7, 1.3, 0.9)
+"""In turn, for networks of any depth: neighbours differ."""
 
 
 def uneven(view: models.View) -> models.LayerPolar:
-    """The view's directions with a different radius for every layer."""
-    return models.LayerPolar(jnp.asarray(RADII[: len(view.directions)]), view.directions)
+    """The view's directions with another radius than its neighbours' for every layer."""
+    count = len(view.directions)
+    return models.LayerPolar(jnp.resize(jnp.asarray(RADII), (count,)), view.directions)
+
+
+def equal(view: models.View) -> models.LayerPolar:
+    """The view's rho and directions, every layer with the radius rho^(1/L)."""
+    return models.LayerPolar(models.Polar(view.rho, view.directions).radii, view.directions)
 
 
 def weights_and_speed(
@@ -30,11 +37,12 @@ def weights_and_speed(
 
 def _by_chain_rule(problem: models.Problem, view: models.View, sign: float) -> Array:
     weights, moves = weights_and_speed(problem, view)
-    at = parts(problem, uneven(view))
+    layers = uneven(view)
+    at = parts(problem, layers)
     found = tuple(
         sign * 2 * at.rho / radius * mean_over_samples(at.residuals, slope)
         - 2 * problem.decay * layer
-        for radius, slope, layer in zip(RADII, at.slopes, weights, strict=False)
+        for radius, slope, layer in zip(layers.radii, at.slopes, weights, strict=True)
     )
     return relative(tuple(moves), found)
 
@@ -63,11 +71,25 @@ def flow_of_radii(problem: models.Problem, view: models.View) -> Array:
 
 def _speed_of_rho(problem: models.Problem, view: models.View, factor: float) -> Array:
     layers = uneven(view)
-    moves, at = kinds.field(kinds.layerwise(), problem, layers), parts(problem, layers)
-    rate = jnp.sum(at.rho / layers.radii * moves.radii)
-    drive = 2 * at.rho**2 * jnp.sum(layers.radii**-2.0) * (at.mu - at.rho * at.moment)
-    shrink = 2 * problem.decay * len(layers.radii) * at.rho
+    moves, at = kinds.field(kinds.layerwise(), problem, layers), means(problem, layers)
+    rate = jnp.sum(layers.rho / layers.radii * moves.radii)
+    drive = 2 * layers.rho**2 * jnp.sum(layers.radii**-2.0) * (at.mu - layers.rho * at.moment)
+    shrink = 2 * problem.decay * len(layers.radii) * layers.rho
     return relative(rate, factor * drive - shrink, drive)
+
+
+def chain_rule(problem: models.Problem, view: models.View) -> Array:
+    """df_W/dW_k = (rho/rho_k) d_k f for every layer and output, with different radii."""
+    layers = uneven(view)
+
+    def slopes(weights: models.Weights) -> models.Weights:
+        return jax.jacrev(lambda w: problem.network.apply(w, problem.inputs))(weights)
+
+    written = tuple(
+        layers.rho / radius * slope
+        for radius, slope in zip(layers.radii, slopes(layers.directions), strict=True)
+    )
+    return relative(slopes(models.to_weights(layers)), written)
 
 
 def speed_of_rho(problem: models.Problem, view: models.View) -> Array:
@@ -82,7 +104,7 @@ def speed_of_rho_as_printed(problem: models.Problem, view: models.View) -> Array
 
 def equal_norms(problem: models.Problem, view: models.View) -> Array:
     """Rho' = 2 L rho^(2-2/L) (mu - rho M) - 2 lambda L rho from equal norms."""
-    weights = models.to_weights(view)
+    weights = models.to_weights(equal(view))
     layers, moves = len(weights), kinds.field(kinds.free(), problem, weights)
     _, rate = jax.jvp(lambda w: models.to_layers(w).rho, (weights,), (tuple(moves),))
     mu, moment = moments.mu(problem, view), moments.second_moment(problem, view)
@@ -92,7 +114,7 @@ def equal_norms(problem: models.Problem, view: models.View) -> Array:
 
 def _speed_at_equal_norms(problem: models.Problem, view: models.View, sign: float) -> Array:
     """V_k' = sign (2 rho^(1-2/L)/N) sum l_n (d_k fbar_n - V_k fbar_n), free weights."""
-    shared, at = models.LayerPolar(view.radii, view.directions), parts(problem, view)
+    shared, at = equal(view), parts(problem, view)
     free = kinds.field(kinds.layerwise(), problem, shared).directions
     scale = sign * 2 * at.rho ** (1 - 2 / len(view.directions))
     terms = [scale * slope for slope in at.slopes]
@@ -134,7 +156,7 @@ def bistable() -> Array:
 
 def speeds_of_directions(problem: models.Problem, view: models.View) -> Array:
     """V_k moves with rho^(1-2/L) un-normalised, with rho normalised."""
-    shared = models.LayerPolar(view.radii, view.directions)
+    shared = equal(view)
     free = kinds.field(kinds.layerwise(), problem, shared).directions
     bound = kinds.field(kinds.sphere(), problem, models.Polar(view.rho, view.directions))
     slowed = tuple(v * view.rho ** (-2 / len(view.directions)) for v in bound.directions)
@@ -142,33 +164,34 @@ def speeds_of_directions(problem: models.Problem, view: models.View) -> Array:
     return relative(tuple(free), slowed, *terms)
 
 
-SIGNS = ("signs",)
+FREE = ("square", "degree_one")
 STATEMENTS = (
     Statement(
         "3.1", "[M117] (48), (39)", "W_k' = (2/N) sum l_n d gbar_n/dW_k - 2 lambda W_k",
-        flow_of_weights, flow_of_weights_flipped, asked_of=SIGNS,
+        flow_of_weights, flow_of_weights_flipped, asked_of=SCALAR,
         note="taken as printed: the data's term with the other sign",
     ),
     Statement(
-        "1.3", "[M117] App. G", "df_W/dW_k = (rho/rho_k) d_k f", flow_of_weights, asked_of=SIGNS
+        "1.3", "[M117] App. G", "df_W/dW_k = (rho/rho_k) d_k f", chain_rule,
+        asked_of=("degree_one",),
     ),
     Statement(
-        "3.2", "[M117] (46), (47)", "the flow in (rho_k, V_k)", flow_of_radii, asked_of=SIGNS
+        "3.2", "[M117] (46), (47)", "the flow in (rho_k, V_k)", flow_of_radii, asked_of=SCALAR
     ),
     Statement(
         "3.2", "[M112] (27)", "rho' = 2 rho^2 (sum rho_k^-2)(mu - rho M) - 2 lambda L rho",
-        speed_of_rho, speed_of_rho_as_printed, asked_of=SIGNS, note="print has a spurious L",
+        speed_of_rho, speed_of_rho_as_printed, asked_of=FREE, note="print has a spurious L",
     ),
     Statement(
         "3.6", "[M117] (16)",
         "equal norms: V_k' = (2 rho^(1-2/L)/N) sum l_n (d_k fbar_n - V_k fbar_n)",
-        speed_at_equal_norms, speed_at_equal_norms_flipped, asked_of=SIGNS,
+        speed_at_equal_norms, speed_at_equal_norms_flipped, asked_of=SCALAR,
         note="print has a leading minus",
     ),
     Statement(
         "3.6", "[M117] (51), (53)",
         "equal norms: rho' = 2 L rho^(2-2/L) (mu - rho M) - 2 lambda L rho",
-        equal_norms, asked_of=SIGNS,
+        equal_norms, asked_of=FREE,
     ),
     Statement(
         "3.7", "[M117] (51), Fig. 10", "closed forms of the logistic equation, L = 1..4",
@@ -180,6 +203,6 @@ STATEMENTS = (
     ),
     Statement(
         "3.9", "[M117] 3.5.2", "V_k' carries rho^(1-2/L) un-normalised, rho normalised",
-        speeds_of_directions, asked_of=SIGNS,
+        speeds_of_directions, asked_of=SCALAR,
     ),
 )  # fmt: skip

@@ -11,7 +11,7 @@ from .... import models
 from ....dynamics import normalisation as kinds
 from ....dynamics.reduced import oscillator
 from ..statement import CONSTRUCTION, Statement
-from .binary import mean_over_samples, parts
+from .binary import POLAR, SCALAR, mean_over_samples, parts
 from .residuals import relative
 
 RHO, DECAY, START = 3.0, 0.1, 0.4
@@ -188,7 +188,7 @@ def frozen_gain(problem: models.Problem, view: models.View) -> Array:
     return relative((slow.rho, tuple(v / 2 for v in slow.directions)), (bound.rho, found), *terms)
 
 
-SIGNS, BUILT = ("signs",), (CONSTRUCTION,)
+BUILT = (CONSTRUCTION,)
 STATEMENTS = (
     Statement(
         "4.1", "[M117] (55)", "(56), (58) follow from nu_k (rho_k^2 |V_k|^2 - 1)",
@@ -211,25 +211,27 @@ STATEMENTS = (
     ),
     Statement(
         "4.2", "[M117] (66)-(71)", "decay cancels on normalised layers",
-        constrained_hidden_layers, constrained_hidden_layers_as_printed, asked_of=SIGNS,
+        constrained_hidden_layers, constrained_hidden_layers_as_printed,
+        asked_of=(*SCALAR, "deep"),
         note="(69) has a spurious rho",
     ),
     Statement(
         "4.3", "[Dyn] 3.2, [M117] H.3.1", "with a free top layer V_L turns slower by rho^2",
-        free_top_layer, free_top_layer_equivalent, asked_of=SIGNS,
+        free_top_layer, free_top_layer_equivalent, asked_of=SCALAR,
         note='print: "equivalent"; true of the function and the equilibria',
     ),
     Statement(
         "4.4", "[M117] (72), (73)", "(eta/2) W'' + W' = -F", second_derivative,
         second_derivative_as_printed, tolerance=0.0, asked_of=BUILT, note="print has W' for W''",
     ),
-    Statement("4.5", "[M112] (12)-(15)", "weight norm's flow", weight_norm, asked_of=SIGNS),
+    Statement("4.5", "[M112] (12)-(15)", "weight norm's flow", weight_norm,
+              asked_of=("square", "degree_one")),
     Statement(
         "4.5", "[M112] B.1; [M117] H.1", "weight norm turns V_k faster than free W_k, by rho_k^2",
-        weight_norm_is_not_free, weight_norm_is_free, asked_of=SIGNS, note="print mixes the two",
+        weight_norm_is_not_free, weight_norm_is_free, asked_of=SCALAR, note="print mixes the two",
     ),
     Statement(
         "4.6", "[Dyn] experiments", "frozen gains: V_k' of the spheres over |v_k|^2", frozen_gain,
-        asked_of=SIGNS,
+        asked_of=POLAR,
     ),
 )  # fmt: skip

@@ -10,7 +10,17 @@ from .... import models
 from ....dynamics import normalisation as kinds
 from ....dynamics.observables import moments
 from ..statement import Statement
-from .binary import Parts, mean_over_samples, parts, tangent
+from .binary import (
+    ANY_TARGETS,
+    POLAR,
+    SCALAR,
+    Parts,
+    mean_over_samples,
+    means,
+    parts,
+    slopes,
+    tangent,
+)
 from .residuals import relative
 
 
@@ -74,8 +84,8 @@ def flow_with_doubled_factor(problem: models.Problem, view: models.View) -> Arra
 
 def flow_of_rho(problem: models.Problem, view: models.View) -> Array:
     """Rho' = 2 (mu - rho (M + lambda))."""
-    at = parts(problem, view)
-    right = 2 * (at.mu - at.rho * (at.moment + at.decay))
+    at = means(problem, view)
+    right = 2 * (at.mu - view.rho * (at.moment + problem.decay))
     return relative(_field(problem, view).rho, right, at.mu)
 
 
@@ -144,15 +154,15 @@ def energy(problem: models.Problem, view: models.View) -> Array:
     """dLoss/dt = -rho'^2 - sum_k |V_k'|^2."""
     moves = _field(problem, view)
     dissipated = moves.rho**2 + sum(jnp.sum(v**2) for v in moves.directions)
-    terms = [jnp.sum(term**2) for term in _terms(problem, view)]
+    terms = [jnp.sum(slope**2) for slope in jax.tree.leaves(slopes(problem, view))]
     return relative(_rate(models.objective, problem, view), -dissipated, *terms)
 
 
 def loss_by_speed(problem: models.Problem, view: models.View) -> Array:
-    """Loss = 1 - rho (rho' / 2 + mu)."""
-    at = parts(problem, view)
-    found = 1 - at.rho * (_field(problem, view).rho / 2 + at.mu)
-    return relative(models.objective(problem, view), found, jnp.ones(()))
+    """Loss = S - rho (rho' / 2 + mu)."""
+    at = means(problem, view)
+    found = at.size - view.rho * (_field(problem, view).rho / 2 + at.mu)
+    return relative(models.objective(problem, view), found, at.size)
 
 
 def needs_small_outputs(problem: models.Problem, view: models.View) -> Array:
@@ -161,57 +171,57 @@ def needs_small_outputs(problem: models.Problem, view: models.View) -> Array:
     return (loss_by_speed(problem, there) < 1e-9).astype(float)
 
 
-SIGNS = ("signs",)
 STATEMENTS = (
     Statement(
         "2.1", "[Dyn] (4), [M117] (5), last forms",
         "V_k' = (2 rho/N) sum l_n (d_k fbar_n - V_k fbar_n), l_n = 1 - rho fbar_n",
-        flow_of_directions, flow_with_unbarred_residuals, asked_of=SIGNS,
+        flow_of_directions, flow_with_unbarred_residuals, asked_of=SCALAR,
         note="print has f_n for fbar_n in l_n",
     ),
     Statement(
         "2.1", "[M117] (16), (18), (24), (25); [Dyn] (48)", "the sign of V_k'",
-        flow_of_directions, flow_with_flipped_sign, asked_of=SIGNS, note="print has the other",
+        flow_of_directions, flow_with_flipped_sign, asked_of=SCALAR, note="print has the other",
     ),
     Statement(
         "2.1", "[M112] (21)", "the multiplier's term is -2 nu V_k, nu = rho mu - rho^2 M",
-        multiplier, multiplier_is_decay, asked_of=SIGNS, note="print has -2 lambda V_k",
+        multiplier, multiplier_is_decay, asked_of=SCALAR, note="print has -2 lambda V_k",
     ),
     Statement(
         "2.1", "[M112] (23), middle", "the factor of V_k' is 2 rho/N",
-        flow_of_directions, flow_with_doubled_factor, asked_of=SIGNS,
+        flow_of_directions, flow_with_doubled_factor, asked_of=SCALAR,
         note="taken as printed: 4 rho/N, the 2 counted twice",
     ),
     Statement(
         "2.1", "[Dyn] (2), [M117] (3)", "rho' = 2 (mu - rho (M + lambda))", flow_of_rho,
-        asked_of=SIGNS,
+        asked_of=ANY_TARGETS,
     ),
     Statement(
         "2.2", "[M117] (9)", "V_k' = 2 rho d_k mu - rho^2 d_k M - 2 (rho mu - rho^2 M) V_k",
-        flow_by_moments, flow_by_moments_as_printed, asked_of=SIGNS,
+        flow_by_moments, flow_by_moments_as_printed, asked_of=SCALAR,
         note="taken as printed: the terms in V_k without their 2; the others are scalars there",
     ),
     Statement(
         "2.2", "[M117] (10)",
         "mu' = sum_k 2 rho |d_k mu|^2 - rho^2 <d_k mu, d_k M> - 2 L rho mu (mu - rho M)",
-        rate_of_mu, rate_of_mu_as_printed, asked_of=SIGNS,
+        rate_of_mu, rate_of_mu_as_printed, asked_of=SCALAR,
         note="taken as printed: what follows from its (9), the last term halved",
     ),
     Statement(
         "2.2", "in place of [M117] (10)",
         "M' = sum_k 2 rho <d_k M, d_k mu> - rho^2 |d_k M|^2 - 4 L rho M (mu - rho M)",
-        rate_of_moment, asked_of=SIGNS,
+        rate_of_moment, asked_of=SCALAR,
     ),
     Statement(
-        "2.3", "[Dyn] 3.4", "dLoss/dt = -rho'^2 - sum_k |V_k'|^2", energy, asked_of=SIGNS
+        "2.3", "[Dyn] 3.4", "dLoss/dt = -rho'^2 - sum_k |V_k'|^2", energy,
+        asked_of=("homogeneous",),
     ),
     Statement(
         "2.4", "[Dyn] Lemma 4, [M117] Lemma 9", "Loss = 1 - rho (rho'/2 + mu) at any time",
-        loss_by_speed, asked_of=SIGNS,
+        loss_by_speed, asked_of=ANY_TARGETS, note="mean |y_n|^2 for 1 with C outputs",
     ),
     Statement(
         "2.4", "[M117] Lemma 9, assumption", "it holds at rho sum fbar_n > 1 as well",
-        loss_by_speed, needs_small_outputs, asked_of=SIGNS,
+        loss_by_speed, needs_small_outputs, asked_of=POLAR,
         note="print assumes rho sum fbar_n < 1",
     ),
 )  # fmt: skip

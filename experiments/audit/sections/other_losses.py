@@ -103,7 +103,7 @@ def regression_differs() -> Array:
     return (relative(regression, classification) < 1e-2).astype(float)
 
 
-SIGNS, BUILT = ("signs",), (CONSTRUCTION,)
+SIGNS, BUILT = ("signs", "degree_one"), (CONSTRUCTION,)
 STATEMENTS = (
     Statement(
         "10.1", "[M117] (80), J.2",

@@ -11,7 +11,7 @@ from .... import models
 from ....dynamics import normalisation as kinds
 from ....dynamics.observables import moments
 from ..statement import CONSTRUCTION, Statement
-from .binary import parts
+from .binary import POLAR, parts
 from .rank_examples import chain
 from .residuals import relative
 
@@ -102,7 +102,8 @@ def rho_grows_with_decay() -> Array:
 def rho_grows_to_one() -> Array:
     """Rho' > 0 up to rho = 1: by how much it is violated."""
     rho = jnp.linspace(0, 1, 20, endpoint=False)
-    return jnp.max(jnp.stack([jnp.max(-_rates_of_rho(margins, rho)) for margins in CASES]))
+    falls = jnp.stack([jnp.max(-_rates_of_rho(margins, rho)) for margins in CASES])
+    return jnp.maximum(jnp.max(falls), 0)
 
 
 def _aligned() -> tuple[tuple[models.Problem, models.Polar], ...]:
@@ -149,19 +150,19 @@ STATEMENTS = (
     ),
     Statement(
         "1.1", "[Dyn] 3.2, [M117] 3.3, [M112] 2.1", "f_W = (prod rho_k) f_V", homogeneity,
-        tolerance=1e-13,
+        tolerance=1e-13, asked_of=("degree_one",),
     ),
     Statement(
         "1.2", "[Dyn] Lemma 2, [M117] Lemma 6, [M112] (1)", "<W_k, df/dW_k> = f, every k",
-        structural_lemma,
+        structural_lemma, asked_of=("degree_one",),
     ),
     Statement(
         "1.5", "[Dyn] (11), (28)", "Loss = 1 - 2 rho mu + rho^2 (M + lambda)", loss,
-        asked_of=SIGNS,
+        asked_of=POLAR,
     ),
     Statement(
         "1.5", "[Dyn] (11), second line", "Loss = (1/N) sum_n (1 - rho fbar_n)^2 + lambda rho^2",
-        loss, loss_of_one_sample, asked_of=SIGNS,
+        loss, loss_of_one_sample, asked_of=POLAR,
         note="print lacks sum_n: taken as l_n^2 or l_n^2/N of the nearest sample",
     ),
     Statement(
@@ -179,5 +180,6 @@ STATEMENTS = (
     ),
     Statement(
         "1.6", "[Dyn] 3.5", "|f_V(x)| <= |x| for dense layers", bounded_outputs, tolerance=0.0,
+        asked_of=("unit_gain",),
     ),
 )  # fmt: skip
