@@ -194,6 +194,8 @@ def test_a_smooth_network_at_rest_is_asked_what_holds_there_without_looks():
     answers = asked(subject, *items)
     assert contested(answers) == []
     assert heard(answers) == sum(entry.item in items for entry in audit.STATEMENTS)
+    last_layer = asked(subject, "7.9")
+    assert (contested(last_layer), heard(last_layer)) == ([], 2)
 
 
 def test_what_moves_is_not_at_rest_however_densely_one_looks():

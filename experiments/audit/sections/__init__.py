@@ -2,6 +2,7 @@
 
 from ..statement import Statement
 from . import (
+    anywhere,
     architectures,
     at_rest,
     batch_update,
@@ -25,6 +26,7 @@ from . import (
     random_labels,
     rank_examples,
     wide,
+    wide_anywhere,
     wide_descent,
 )
 
@@ -53,4 +55,6 @@ STATEMENTS: tuple[Statement, ...] = (
     *wide_descent.STATEMENTS,
     *constraints.STATEMENTS,
     *random_labels.STATEMENTS,
+    *anywhere.STATEMENTS,
+    *wide_anywhere.STATEMENTS,
 )
