@@ -17,32 +17,42 @@ if TYPE_CHECKING:
     from .compiling import compile_quickly
     from .errors import UsageError
     from .foreign import read_weights
+    from .gridded import bands
     from .labelling import labelled
     from .runs import Record, run
     from .runs import open_run as open
+    from .sweeps import Sweep, open_sweep, sweep
 
 _HOMES = {
     "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
+    "Sweep": ("sweeps", "Sweep"),
     "UsageError": ("errors", "UsageError"),
+    "bands": ("gridded", "bands"),
     "compile_quickly": ("compiling", "compile_quickly"),
     "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
+    "open_sweep": ("sweeps", "open_sweep"),
     "preset": ("catalogue", "preset"),
     "read_weights": ("foreign", "read_weights"),
     "run": ("runs", "run"),
+    "sweep": ("sweeps", "sweep"),
 }
 
 __all__ = [
     "FolderCheckpoint",
     "Record",
+    "Sweep",
     "UsageError",
+    "bands",
     "compile_quickly",
     "labelled",
     "open",
+    "open_sweep",
     "preset",
     "read_weights",
     "run",
+    "sweep",
 ]
 
 

@@ -1,8 +1,9 @@
-"""The command line: ``rhoflow list | run NAME [options] | show FOLDER | audit [FOLDER]``.
+"""The command line: ``rhoflow list | run NAME | sweep NAME | show FOLDER | audit [FOLDER]``.
 
     rhoflow list                                what can be run
     rhoflow run quickstart                      runs it, prints its table, stores its picture
     rhoflow run quickstart --preset tiny --seeds 2 --data.train 50 --output here
+    rhoflow sweep quickstart --grid decay=0,1e-3 --grid initial_rho=0.5,2 --seeds 10
     rhoflow show runs/quickstart-...            the table and the configuration of a stored run
     rhoflow audit                               which statements of the documents hold
     rhoflow audit runs/quickstart-...           which of them hold on a stored run
@@ -14,6 +15,7 @@ cannot be met ends in one line on standard error and exit status 2.
 import argparse
 import contextlib
 import difflib
+import functools
 import io
 import itertools
 import os
@@ -90,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="rhoflow", description=DESCRIPTION)
     commands = parser.add_subparsers(
-        required=True, metavar="list | run | show | audit", parser_class=_Parser
+        required=True, metavar="list | run | sweep | show | audit", parser_class=_Parser
     )
     listing = commands.add_parser("list", help="what can be run")
     listing.set_defaults(command=_list)
@@ -98,8 +100,18 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("name")
     run.add_argument("--preset", default="laptop")
     run.add_argument("--output", default=None)
+    run.add_argument("--checkpoint-every", type=float, default=10.0)
     run.set_defaults(command=_run)
-    show = commands.add_parser("show", help="show a stored run")
+    sweep = commands.add_parser(
+        "sweep", help="run an experiment at every point of a grid", add_help=False,
+        allow_abbrev=False,
+    )  # fmt: skip
+    sweep.add_argument("name")
+    sweep.add_argument("--grid", action="append", default=[])
+    sweep.add_argument("--preset", default="laptop")
+    sweep.add_argument("--output", default=None)
+    sweep.set_defaults(command=_sweep)
+    show = commands.add_parser("show", help="show a stored run or sweep")
     show.add_argument("folder")
     show.set_defaults(command=_show)
     audit = commands.add_parser("audit", help="which statements of the documents hold")
@@ -119,7 +131,8 @@ def _list(_: argparse.Namespace, rest: list[str]) -> int:
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if options.name in ("-h", "--help"):
         print(
-            "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
+            "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] "
+            "[--checkpoint-every SECONDS] [--field value]"
         )
         return 0
     default = catalogue.preset(options.name, options.preset)
@@ -131,15 +144,52 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
     folder = options.output or folder_of(options.name)
     with _telling_how_to_go_on(f"rhoflow run {options.name} ... --output {folder}"):
-        record = run(config, folder, _progress())
+        every = options.checkpoint_every
+        record = run(config, folder, _progress(), checkpoint_every=every)
     _print_record(record)
     return 0
+
+
+def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
+    if options.name in ("-h", "--help"):
+        print(
+            "usage: rhoflow sweep NAME --grid FIELD=VALUE,VALUE [--grid ...] "
+            "[--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
+        )
+        return 0
+    default = catalogue.preset(options.name, options.preset)
+    config = _configured(options.name, default, rest)
+    if config is None:
+        return 0
+    from .grid import parsed
+
+    grid = parsed(config, options.grid)
+    _use_all_cores()
+    from .sweeps import sweep
+
+    with _telling_how_to_go_on("the same command"):
+        _print_sweep(sweep(config, grid, options.output, progress=_progress()))
+    return 0
+
+
+def _print_sweep(found: Any) -> None:
+    print(found.table())
+    print()
+    missing = f"; {found.missing} runs are missing, run it again" if found.missing else ""
+    print(f"{len(found.records)} runs in {found.folder}{missing}")
+    picture = found.folder / "picture.png"
+    found.draw().savefig(picture)
+    print(f"picture: {picture}")
 
 
 def _show(options: argparse.Namespace, rest: list[str]) -> int:
     _refuse(rest)
     from .runs import open_run
+    from .sweeps import is_sweep, open_sweep
 
+    if is_sweep(options.folder):
+        _print_sweep(open_sweep(options.folder))
+        return 0
     record = open_run(options.folder)
     for name, value in sorted(vars(record.config).items()):
         print(f"{name}: {value}")
@@ -247,7 +297,7 @@ def _progress() -> Callable[..., Any] | None:
         return None
     from tqdm.auto import tqdm
 
-    return lambda chunks: tqdm(chunks, unit="chunk", leave=False, file=sys.stderr)
+    return functools.partial(tqdm, leave=False, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -29,16 +29,18 @@ class Session:
     Attributes:
         progress: Wraps iterations, as ``tqdm.auto.tqdm`` does; None for silence.
         folder: Where the part may keep what has come; None where nothing is stored.
+        every: Seconds between two writings there, at least.
     """
 
     progress: Callable[..., Any] | None = None
     folder: Path | None = None
+    every: float = 10.0
 
     def checkpoint(self) -> "FolderCheckpoint | None":
         """Keeps the part's one long run, see `dynamics.simulate`."""
         from .checkpoint import FolderCheckpoint
 
-        return None if self.folder is None else FolderCheckpoint(self.folder)
+        return None if self.folder is None else FolderCheckpoint(self.folder, self.every)
 
 
 Part = Callable[[Session], "xarray.Dataset"]

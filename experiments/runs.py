@@ -56,7 +56,12 @@ class Record:
 
 
 def run(
-    config: Any, output: str | Path | None = None, progress: Callable[..., Any] | None = None
+    config: Any,
+    output: str | Path | None = None,
+    progress: Callable[..., Any] | None = None,
+    *,
+    pictures: bool = True,
+    checkpoint_every: float = 10.0,
 ) -> Record:
     """Runs an experiment and stores it; one that was stopped goes on in its folder.
 
@@ -65,6 +70,8 @@ def run(
         output: A folder that does not exist or is empty, or that of the same configuration, where
             nothing that is stored is computed again; ``runs/NAME-DATE-TIME`` unless given.
         progress: Wraps iterations, for example ``tqdm.auto.tqdm``.
+        pictures: Whether to leave the table and the picture in the folder.
+        checkpoint_every: Seconds of work that a kill may cost.
 
     Returns:
         What was found. The folder holds the same, with the table and the picture.
@@ -79,8 +86,9 @@ def run(
         origin, datasets = storage.claim(folder, name, config, origin)
         record = Record(name, config, folder, origin, datasets)
         if not origin["finished"]:
-            _compute(record, progress)
-            _show_in_folder(record)
+            _compute(record, progress, checkpoint_every)
+            if pictures:
+                _show_in_folder(record)
     return record
 
 
@@ -90,15 +98,15 @@ def folder_of(name: str) -> Path:
     return RUNS / f"{name}-{stamp}"
 
 
-def _compute(record: Record, progress: Callable[..., Any] | None) -> None:
+def _compute(record: Record, progress: Callable[..., Any] | None, every: float) -> None:
     """Computes and stores the parts that are not there yet."""
     try:
         for key, part in catalogue.find(record.name).parts(record.config).items():
             if key in record.datasets:
                 continue
             began = time.perf_counter()
-            session = Session(progress, storage.checkpoint_of(record.folder, key))
-            dataset = part(session)
+            kept = storage.checkpoint_of(record.folder, key)
+            dataset = part(Session(progress, kept, every))
             storage.write_dataset(record.folder, key, dataset)
             record.datasets[key] = dataset
             spent = record.provenance["seconds"] + time.perf_counter() - began
