@@ -22,7 +22,7 @@ import numpy as np
 
 from rhoflow import experiments
 
-FIELDS = ["--preset", "tiny", "--seeds", "2", "--duration", "100", "--looks", "501"]
+FIELDS = ["--preset", "tiny", "--seeds", "2", "--duration", "100", "--looks", "401"]
 COMMANDS = {
     "run": ["run", "quickstart", *FIELDS, "--checkpoint-every", "0"],
     "sweep": [

@@ -25,9 +25,10 @@ from .descents import (
     sgd,
     times_at,
 )
-from .ensemble import ensemble
+from .ensemble import ensemble, memory
 from .flows import SSP42, SSP43, Moving, corrected_flow, gradient_flow, second_order_flow
 from .lockstep import together
+from .memory import Memory
 from .minimise import Minimum, Outcome, minimise
 from .monotony import Falls, falls
 from .observables import error_on
@@ -55,6 +56,7 @@ __all__ = [
     "Falls",
     "Kept",
     "LeastLoss",
+    "Memory",
     "Minimum",
     "Moving",
     "Observe",
@@ -86,6 +88,7 @@ __all__ = [
     "gradient_flow",
     "least_loss",
     "member",
+    "memory",
     "minimise",
     "normalisation",
     "observables",

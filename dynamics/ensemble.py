@@ -18,13 +18,16 @@ from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem
 from .checkpoint import Checkpoint
+from .memory import COPIES, Memory, bytes_of
 from .observe import Observe, observe
 from .placement import Placement, gathered, placement, share, spread, unit
 from .simulate import (
+    LOOKS_PER_CHUNK,
     Carry,
     Progress,
     Watch,
     check_times,
+    chunk_of,
     drive,
     expect_watch,
     raise_failure,
@@ -114,6 +117,48 @@ def ensemble(
     if throw:
         raise_failure(trajectory)
     return trajectory
+
+
+def memory(
+    dynamics: Dynamics,
+    starts: Polar | Weights | State,
+    *,
+    times: ArrayLike,
+    observe: Observe = observe("loss", "rho"),
+    over: Mapping[str, ArrayLike] | None = None,
+    stop: Condition | None = None,
+    batching: str = "auto",
+    together: int | None = None,
+) -> Memory:
+    """What `ensemble` would take with the same arguments; it compiles, but does not run.
+
+    Raises:
+        ValueError: As `ensemble`.
+    """
+    starts = _stacked(starts)
+    values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
+    members = _count(dynamics, starts, values)
+    place, watch = placement(batching, together), Watch(observe, stop)
+    filled = members + -members % unit(place)
+    own = {name: value[0] for name, value in values.items()}
+    one = starts if _leading(dynamics, starts) is None else jax.tree.map(lambda x: x[0], starts)
+    moves = replace(dynamics, **own)
+    carry = jax.eval_shape(start_alone, moves, one, jax.random.key(0), watch)
+    asked = np.atleast_2d(check_times(times))[0]
+    stops, _ = moves.stops(moves.parameters, asked)
+    parts = (own, chunk_of(stops, axis=0), carry)
+    own, chunk, carry = (_many(tree, filled) for tree in parts)
+    program = spread(_chunk_of_member, place)
+    given = ((dynamics, watch), (own, chunk), carry)
+    _, rows = jax.eval_shape(program, *given)
+    work = program.lower(*given).compile().memory_analysis().temp_size_in_bytes
+    recorded = bytes_of(rows) * len(asked) // LOOKS_PER_CHUNK
+    return Memory(COPIES * bytes_of(carry), COPIES * recorded, work * place.devices)
+
+
+def _many(tree: PyTree, members: int) -> PyTree:
+    """Shapes of many members from one."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((members, *leaf.shape), leaf.dtype), tree)
 
 
 def _chunk_of_member(

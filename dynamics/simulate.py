@@ -21,6 +21,7 @@ from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
 from .checkpoint import Checkpoint
+from .memory import bytes_of, require_room
 from .observe import Observe, observe, or_nan
 from .stopping import Condition, Look
 from .trajectory import Trajectory
@@ -135,11 +136,15 @@ def drive(
 
     Returns:
         The carry at the end and the rows of all looks, along ``axis``.
+
+    Raises:
+        ValueError: If there is no memory for the rows.
     """
     count = jax.tree.leaves(stops)[0].shape[axis]
     begun, pieces = 0, []
+    _, like = jax.eval_shape(run_chunk, carry, chunk_of(stops, axis=axis))
+    require_room(bytes_of(carry), bytes_of(like) * count // LOOKS_PER_CHUNK)
     if checkpoint is not None:
-        _, like = jax.eval_shape(run_chunk, carry, _chunk(stops, 0, count, axis))
         kept = checkpoint.begin(carry, _looks_first(like, axis))
         if kept is not None:
             begun, carry = kept.looks, kept.carry
@@ -147,7 +152,7 @@ def drive(
     chunks: Iterable[int] = range(begun, count, LOOKS_PER_CHUNK)
     try:
         for first in chunks if progress is None else progress(chunks):
-            carry, rows = run_chunk(carry, _chunk(stops, first, count, axis))
+            carry, rows = run_chunk(carry, chunk_of(stops, first, axis=axis))
             keep = (slice(None),) * axis + (slice(count - first),)
             pieces.append(jax.tree.map(lambda leaf, keep=keep: leaf[keep], rows))
             if checkpoint is not None:
@@ -287,10 +292,9 @@ def raise_failure(trajectory: Trajectory) -> None:
         raise RuntimeError(f"{which}{status.sentence}")
 
 
-def _chunk(
-    stops: PyTree, first: int, count: int, axis: int
-) -> tuple[PyTree, Bool[np.ndarray, "..."]]:
+def chunk_of(stops: PyTree, first: int = 0, *, axis: int) -> tuple[PyTree, Bool[np.ndarray, "..."]]:
     """One chunk's stops, the last repeated up to full length, and which of them are wanted."""
+    count = jax.tree.leaves(stops)[0].shape[axis]
     index = np.minimum(np.arange(first, first + LOOKS_PER_CHUNK), count - 1)
     cut = jax.tree.map(lambda leaf: jnp.take(leaf, index, axis=axis), stops)
     wanted = np.arange(first, first + LOOKS_PER_CHUNK) < count

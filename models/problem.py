@@ -173,7 +173,9 @@ def _check_shapes(problem: Problem) -> None:
             f"targets {problem.targets.shape}",
             "pass inputs and targets of the same samples",
         )
-    weights = jax.eval_shape(problem.network.init, jax.random.key(0))
+    drawn = jax.eval_shape(problem.network.init, jax.random.key(0))
+    dtype = problem.inputs.dtype  # of the inputs, which a run takes its weights to
+    weights = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), drawn)
     try:
         made = jax.eval_shape(problem.network.apply, weights, problem.inputs).shape
     except (TypeError, ValueError) as error:

@@ -154,3 +154,12 @@ def test_exactly_the_asked_share_of_labels_is_drawn_anew(key):
     # A draw repeats the old label once in a thousand.
     assert 295 <= int(jnp.sum(drawn != labels)) <= 300
     assert np.array_equal(models.tasks.random_labels(key, labels, 0.0), labels)
+
+
+def test_images_in_single_precision_fit_a_convolutional_network_in_double(key):
+    network = models.convnet((6, 6, 1), (2,), outputs=1)
+    images = jax.random.normal(key, (3, 6, 6, 1), "float32") / 10
+    ours = models.Problem(network, images, models.encode(np.arange(3) % 2, "signs"))
+    assert ours.inputs.dtype == "float32"
+    with pytest.raises(ValueError, match="inputs that fit"):
+        models.Problem(network, images[..., 0], models.encode(np.arange(3) % 2, "signs"))
