@@ -9,6 +9,7 @@ are vmapped.
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import psutil
 from jaxtyping import PyTree
@@ -49,7 +50,7 @@ def bytes_of(tree: PyTree) -> int:
 
 def _bytes(leaf: Any) -> int:
     dtype = leaf.dtype
-    if jax.dtypes.issubdtype(dtype, jax.dtypes.extended):
+    if jnp.issubdtype(dtype, jax.dtypes.extended):
         words = jax.eval_shape(jax.random.key_data, leaf)
         return int(np.prod(words.shape)) * words.dtype.itemsize
     return int(np.prod(leaf.shape)) * dtype.itemsize
