@@ -132,6 +132,8 @@ def memory(
 ) -> Memory:
     """What `ensemble` would take with the same arguments; it compiles, but does not run.
 
+    ``work`` is what the compiler says, zero where it says nothing.
+
     Raises:
         ValueError: As `ensemble`.
     """
@@ -151,7 +153,8 @@ def memory(
     program = spread(_chunk_of_member, place)
     given = ((dynamics, watch), (own, chunk), carry)
     _, rows = jax.eval_shape(program, *given)
-    work = program.lower(*given).compile().memory_analysis().temp_size_in_bytes
+    analysis = program.lower(*given).compile().memory_analysis()
+    work = 0 if analysis is None else analysis.temp_size_in_bytes
     recorded = bytes_of(rows) * len(asked) // LOOKS_PER_CHUNK
     return Memory(COPIES * bytes_of(carry), COPIES * recorded, work * place.devices)
 
