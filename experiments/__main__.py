@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from . import catalogue
-from .compiling import compile_quickly
+from .compiling import compile_quickly, keep_programs
 from .data import DataError
 from .errors import UsageError
 
@@ -140,6 +140,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     if config is None:
         return 0
     _use_all_cores()
+    keep_programs()
     from .runs import folder_of, run
 
     folder = options.output or folder_of(options.name)
@@ -165,6 +166,7 @@ def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
 
     grid = parsed(config, options.grid)
     _use_all_cores()
+    keep_programs()
     from .sweeps import sweep
 
     with _telling_how_to_go_on("the same command"):

@@ -7,6 +7,8 @@ the older emitter). Long runs want their programs optimised.
 
 import importlib.metadata
 import os
+import platform
+from pathlib import Path
 
 UNOPTIMISED = {"xla_backend_optimization_level": 0, "xla_cpu_parallel_codegen_split_count": 1}
 OLDER_EMITTER = {"xla_cpu_use_fusion_emitters": False}
@@ -28,3 +30,20 @@ def compile_quickly() -> None:
     flags = (f"--{name}={str(value).lower()}" for name, value in quick_options().items())
     mine = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = " ".join((*flags, mine)).strip()
+
+
+def keep_programs() -> None:
+    """Keeps compiled programs on the disk, so that the same run starts in seconds the next time.
+
+    In ``$XDG_CACHE_HOME/rhoflow`` (``~/.cache/rhoflow``), apart for each machine, since programs
+    are made for its processor; where ``JAX_COMPILATION_CACHE_DIR`` names a folder, there. To be
+    called before JAX compiles anything.
+    """
+    import jax
+
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    if jax.config.read("jax_compilation_cache_dir") is None:
+        folder = str(cache / "rhoflow" / platform.node())
+        jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

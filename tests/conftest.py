@@ -15,6 +15,8 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Before the first computation: ensembles spread over devices are tested on any machine.
 jax.config.update("jax_num_cpu_devices", 2)
+# What is tested is compiled here, and nothing is left in anybody's home.
+jax.config.update("jax_enable_compilation_cache", False)
 
 # The first example pays for the compilation, so no example has a deadline; and everybody tries the
 # same examples, so that a failure elsewhere is a failure here.

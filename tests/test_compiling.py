@@ -38,3 +38,24 @@ def test_flags_that_are_set_already_win(monkeypatch):
     flags = os.environ["XLA_FLAGS"].split()
     assert flags[-1] == mine
     assert "--xla_backend_optimization_level=0" in flags[:-1]
+
+
+CACHED = """
+import jax
+from rhoflow.experiments import compiling
+compiling.keep_programs()
+print(jax.jit(lambda x: (x @ x).sum())(jax.numpy.ones((3, 3))))
+"""
+
+
+def test_programs_are_kept_in_the_cache_folder(tmp_path):
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "JAX_PLATFORMS": "cpu"}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+
+    def kept():
+        subprocess.run([sys.executable, "-c", CACHED], env=environment, check=True)
+        return {path.name for path in tmp_path.rglob("*-cache")}
+
+    first = kept()
+    assert first
+    assert kept() == first
