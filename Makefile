@@ -1,5 +1,6 @@
 # Python 3.11 or newer, make and pip are all that is needed: every target sets up what it uses.
 #   make PYTHON=python3.13 VENV=.venv313 test      another interpreter, another environment
+#   make TORCH=elsewhere/bin/python bench          beside PyTorch, which that interpreter has
 PYTHON ?= python3
 VENV ?= .venv
 
@@ -36,7 +37,9 @@ lint: $(VENV)/.installed-lint typing-links
 
 bench: $(VENV)/.installed-test
 	@for script in $(wildcard benchmarks/*.py); do \
-	    echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	    set --; \
+	    if [ -n "$(TORCH)" ] && grep -q '"--torch"' $$script; then set -- --torch "$(TORCH)"; fi; \
+	    echo "== $$script $$*"; $(BIN)/python $$script "$$@" || exit 1; done
 
 clean:
 	rm -rf build dist rhoflow.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
