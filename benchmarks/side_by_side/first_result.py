@@ -8,10 +8,12 @@ import sys
 import numpy as np
 
 from rhoflow import dynamics, models
+from rhoflow.experiments.compiling import keep_programs
 
 
 def main(path):
     """Prints rho at one unit of time."""
+    keep_programs()
     with np.load(path) as stored:
         stored = dict(stored)
     widths = (64, 64, 64, 1)
