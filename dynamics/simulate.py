@@ -145,7 +145,7 @@ def drive(
     _, like = jax.eval_shape(run_chunk, carry, chunk_of(stops, axis=axis))
     require_room(bytes_of(carry), bytes_of(like) * count // LOOKS_PER_CHUNK)
     if checkpoint is not None:
-        kept = checkpoint.begin(carry, _looks_first(like, axis))
+        kept = checkpoint.begin(carry, jax.eval_shape(lambda rows: _looks_first(rows, axis), like))
         if kept is not None:
             begun, carry = kept.looks, kept.carry
             pieces.append(jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, axis), kept.rows))
@@ -166,12 +166,7 @@ def drive(
 
 
 def _looks_first(rows: PyTree, axis: int) -> PyTree:
-    def first(leaf: Any) -> Any:
-        if isinstance(leaf, jax.ShapeDtypeStruct):
-            return jax.eval_shape(lambda array: jnp.moveaxis(array, axis, 0), leaf)
-        return jnp.moveaxis(leaf, axis, 0)
-
-    return jax.tree.map(first, rows)
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, axis, 0), rows)
 
 
 def run_looks(

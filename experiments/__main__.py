@@ -20,15 +20,15 @@ import io
 import itertools
 import os
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from . import catalogue
 from .compiling import compile_quickly, keep_programs
 from .data import DataError
 from .errors import UsageError
+from .interruption import telling_how_to_go_on
 
 DESCRIPTION = "Gradient flow and SGD of deep homogeneous networks in polar coordinates."
 
@@ -52,28 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"rhoflow: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interruption:
-        print(f"rhoflow: interrupted{_going_on(interruption)}", file=sys.stderr)
+        how = f"; to go on: {interruption}" if interruption.args else ""
+        print(f"rhoflow: interrupted{how}", file=sys.stderr)
         return 130
-
-
-@contextlib.contextmanager
-def _telling_how_to_go_on(command: str) -> Iterator[None]:
-    """Has an interruption, by Ctrl-C or by SIGTERM, say with which command the run goes on."""
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    except KeyboardInterrupt as interruption:
-        raise KeyboardInterrupt(command) from interruption
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _going_on(interruption: KeyboardInterrupt) -> str:
-    return f"; to go on: {interruption}" if interruption.args else ""
 
 
 def _is_a_refusal(error: Exception) -> bool:
@@ -144,7 +125,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     from .runs import folder_of, run
 
     folder = options.output or folder_of(options.name)
-    with _telling_how_to_go_on(f"rhoflow run {options.name} ... --output {folder}"):
+    with telling_how_to_go_on(f"rhoflow run {options.name} ... --output {folder}"):
         every = options.checkpoint_every
         record = run(config, folder, _progress(), checkpoint_every=every)
     _print_record(record)
@@ -169,7 +150,7 @@ def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
     keep_programs()
     from .sweeps import sweep
 
-    with _telling_how_to_go_on("the same command"):
+    with telling_how_to_go_on("the same command"):
         _print_sweep(sweep(config, grid, options.output, progress=_progress()))
     return 0
 

@@ -200,7 +200,8 @@ def test_frozen_layers_stay_and_the_top_layer_ends_in_the_ridge_solution(problem
     kind = kinds.free(frozen=(0, 1))
     ran = dynamics.simulate(flow_of(problem, kind), weights, times=[400.0])
     for ours, before in zip(ran.final.position[:-1], weights[:-1], strict=True):
-        np.testing.assert_array_equal(ours, before)
+        # A look between two steps interpolates, which rounds even where both ends are equal.
+        np.testing.assert_allclose(ours, before, rtol=1e-14)
     features = problem.network.features(weights, problem.inputs)
     samples = len(features)
     gram = features.T @ features / samples + problem.decay * jnp.eye(features.shape[1])

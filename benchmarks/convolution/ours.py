@@ -7,8 +7,9 @@ or vmapped. A method is `models.convolution`'s: slices, or the library's.
 
     python benchmarks/convolution/ours.py [--networks six,c16] [--members 1,10] [--repeats 9]
 
-prints milliseconds a member and step as markdown: median, and the lower quartile of the repeats.
-With `--torch PYTHON`, an interpreter that has torch, the plain PyTorch loop takes turns with ours.
+prints the median of milliseconds a member and step as markdown. With `--torch PYTHON`, an
+interpreter that has torch, the plain PyTorch loop takes turns with ours, and the table says how
+many times as long it took: the median over rounds and their lower quartile.
 """
 
 import argparse
@@ -24,6 +25,7 @@ import numpy as np
 
 from rhoflow import dynamics, models
 
+PEER = "PyTorch, plain loop"
 BATCH, SAMPLES, RATE = 128, 512, 0.01
 NETWORKS = {
     "c16": lambda method: models.documented.m112_four_layers((16, 16, 3), method=method),
@@ -45,9 +47,8 @@ def main():
     parser.add_argument("--torch", default=None)
     given = parser.parse_args()
     print(f"{jax.devices()[0].device_kind}, {jax.device_count()} devices, jax {jax.__version__}\n")
-    print(
-        "| network | members | how | ms a member and step | lower quartile |\n|---|---|---|---|---|"
-    )
+    print("| network | members | how | ms a member and step | PyTorch's over it, lower quartile |")
+    print("|---|---|---|---|---|")
     for network in given.networks.split(","):
         peer = Peer(given.torch, network) if given.torch else None
         for members in map(int, given.members.split(",")):
@@ -61,15 +62,21 @@ def measure(network, members, given, peer):
     for method, way in itertools.product(given.methods.split(","), ways):
         cases[f"{method}, {way}"] = prepared(network, members, method, way, given.steps)
     if peer:
-        cases["PyTorch, plain loop"] = lambda: peer.seconds(given.steps) * members
+        cases[PEER] = lambda: peer.seconds(given.steps) * members
     taken = {name: [] for name in cases}
     for _, (name, run) in itertools.product(range(given.repeats), cases.items()):
         taken[name].append(1e3 * run() / members / given.steps)
     for name, found in taken.items():
-        quartile = statistics.quantiles(found, n=4)[0] if len(found) > 1 else found[0]
-        print(
-            f"| {network} | {members} | {name} | {statistics.median(found):.3f} | {quartile:.3f} |"
-        )
+        told = ratio(taken.get(PEER, []), found)
+        print(f"| {network} | {members} | {name} | {statistics.median(found):.3f} | {told} |")
+
+
+def ratio(peer, ours):
+    """How many times as long the peer took, round by round: median and lower quartile."""
+    rounds = [theirs / mine for theirs, mine in zip(peer, ours, strict=False)]
+    if len(rounds) < 2:
+        return "-"
+    return f"{statistics.median(rounds):.2f}, {statistics.quantiles(rounds, n=4)[0]:.2f}"
 
 
 def prepared(network, members, method, way, steps):
