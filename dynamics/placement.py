@@ -80,9 +80,7 @@ def over_members(place: Placement) -> Callable[[Callable[[Any], Any], Any], Any]
 
 
 @functools.cache
-def spread(
-    function: Callable[[Any, Any, Any], Any], place: Placement
-) -> jax.stages.Wrapped:
+def spread(function: Callable[[Any, Any, Any], Any], place: Placement) -> jax.stages.Wrapped:
     """The compiled program of a function for all members, each device taking its share.
 
     Args:
