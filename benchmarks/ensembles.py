@@ -109,7 +109,9 @@ def minibatches(bench):
             bench.threads, script="torch_peer.py", work="B", python=bench.torch
         )
         cases |= there("loop", request={"kind": "loop", "members": 2, **given}, parts=MEMBERS / 2)
-        cases |= bench.quicker(there("bmm", request={"kind": "bmm", "members": MEMBERS, **given}))
+        part = given | {"steps": max(given["steps"] // 2, given["every"])}
+        request = {"kind": "bmm", "members": MEMBERS, **part}
+        cases |= bench.quicker(there("bmm", request=request, parts=given["steps"] / part["steps"]))
         halves = [bench.peer("torch_peer.py", "B", python=bench.torch) for _ in range(2)]
         each = {"kind": "loop", "threads": 1, **given}
         asked = tuple(

@@ -20,14 +20,14 @@ SHAPES = {"B": (WIDE, 512), "A": (WIDE, 512), "middle": (MIDDLE, 128), "tiny": (
 SHAPES["D"] = SHAPES["middle"]
 
 STEPS = {
-    "B": {"steps": 512, "every": 16, "batch": 32, "rate": 0.02, "momentum": 0.9},
-    "A": {"steps": 320, "every": 10, "batch": 512, "rate": 0.1, "momentum": 0.0},
-    "middle": {"steps": 960, "every": 10, "batch": 128, "rate": 0.1, "momentum": 0.0},
-    "tiny": {"steps": 1920, "every": 20, "batch": 64, "rate": 0.1, "momentum": 0.0},
+    "B": {"steps": 256, "every": 16, "batch": 32, "rate": 0.02, "momentum": 0.9},
+    "A": {"steps": 160, "every": 10, "batch": 512, "rate": 0.1, "momentum": 0.0},
+    "middle": {"steps": 320, "every": 10, "batch": 128, "rate": 0.1, "momentum": 0.0},
+    "tiny": {"steps": 640, "every": 20, "batch": 64, "rate": 0.1, "momentum": 0.0},
 }
 """How many steps, steps between looks, samples in a step (all of them: no drawing)."""
 
-FLOW = {"until": 6.0, "looks": 6, "rtol": 1e-5, "atol": 1e-7}
+FLOW = {"until": 3.0, "looks": 3, "rtol": 1e-5, "atol": 1e-7}
 
 
 def store(path, work):
