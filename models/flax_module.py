@@ -3,11 +3,16 @@
     network = from_flax(module, inputs)        the module's parameters, moved like our own networks
 
 A network's weights are the module's parameters, one array each in the order in which a forward pass
-first uses them. Each is multiplied by 2 and by 1/2, at random parameters and in double precision,
-and the outputs must grow by one power of the factor: its degree (`models.network.Network`). One for
-a dense layer or a convolution without bias; zero below a layer norm without epsilon; T for a module
-that is called T times. A bias, a batch norm, an activation with a scale of its own fail the test,
-and the array is named.
+first computes with them. Each is multiplied by 2 and by 1/2, at random parameters and in double
+precision, and the outputs must grow by one power of the factor: its degree
+(`models.network.Network`, `models.scaling`). One for a dense layer or a convolution without bias;
+zero below a layer norm without epsilon; T for a module that is called T times. A bias, a batch
+norm, an activation with a scale of its own fail the test, and the array is named; outputs that
+scale with no array at all have no radius either.
+
+What layers see, ``hidden`` and ``features``, is what the modules that own the arrays are called
+with. It is refused where that says nothing: where one module owns several arrays beside biases, or
+holds others that own some.
 
 Modules with other state than parameters (batch statistics), and such as need a random key
 (dropout), are refused. Where kinks are is not known: flows treat the network as a ReLU network
@@ -17,24 +22,20 @@ Limits: the test is made at a few inputs. A module that scales there and not els
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-import flax.errors
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Key
+from jaxtyping import Array, ArrayLike
 
+from . import flax_arrays
 from .binding import bind
 from .checks import expect, refusal
-from .network import Hidden, Network, Weights
-
-Path = tuple[str, ...]
-FACTORS, POWERS = (2.0, 0.5), range(9)
-TOLERANCE = 1e-9
-"""Of an output, relative to the largest, in double precision."""
+from .flax_arrays import Path
+from .network import Network, Weights
+from .scaling import drawn, equal, scaling
 
 
 def from_flax(
@@ -47,7 +48,8 @@ def from_flax(
     """A flax module as a network.
 
     Args:
-        module: Maps ``[samples, ...]`` to ``[samples, outputs]``, by its ``__call__``.
+        module: Maps ``[samples, ...]`` to one array ``[samples, outputs]``, by its ``__call__``.
+            Its attributes can be hashed: tuples, not lists.
         inputs: Inputs of the shape that it takes, ``[samples, ...]``, two samples or more; only
             their shape counts.
         smooth: Whether outputs are continuously differentiable in the parameters.
@@ -60,8 +62,9 @@ def from_flax(
 
     Raises:
         ValueError: If it is no flax module; if it is not homogeneous, with the array named; if it
-            has other state than parameters, needs a random key, or its samples depend on each
-            other.
+            has other state than parameters, needs a random key or more than one input, gives more
+            than one output array, computes in another precision than its inputs', or its samples
+            depend on each other.
 
     >>> class Pair(nn.Module):
     ...     @nn.compact
@@ -71,7 +74,7 @@ def from_flax(
     >>> [layer.shape for layer in network.init(jax.random.key(0))], network.degrees
     ([(5, 8), (8, 1)], (1, 1))
     """
-    expect(module, nn.Module, "a flax module", "pass an instance: from_flax(MyModule(), inputs)")
+    _require_module(module)
     shape = np.shape(inputs)
     if len(shape) < 2 or shape[0] < 2:
         raise refusal("inputs [samples, ...] of two samples or more", shape, "pass some inputs")
@@ -85,74 +88,58 @@ def from_flax(
     return network
 
 
+def _require_module(module: nn.Module) -> None:
+    remedy = "pass an instance, from_flax(MyModule(), inputs); nnx modules are of another kind"
+    expect(module, nn.Module, "a flax.linen module", remedy)
+    try:
+        hash(module)
+    except TypeError as error:
+        raise refusal(
+            "a flax module that can be hashed",
+            f"{type(module).__name__} with a list or an array among its attributes",
+            "pass tuples, as in nn.Sequential((first, nn.relu, last))",
+        ) from error
+
+
 @functools.cache
 def _from_flax(module: nn.Module, shape: tuple[int, ...], smooth: bool) -> Network:
-    paths = _paths(module, shape)
-    degrees, why = _tested(module, paths, shape)
+    paths = flax_arrays.array_paths(module, shape)
+    degrees, signed, why = _tested(module, paths, shape)
+    name, unseen = f"flax {type(module).__name__}", flax_arrays.why_unseen(module, paths, shape)
+    refused = bind(_refuse_layers, name, unseen)
     return Network(
-        name=f"flax {type(module).__name__}",
-        init=bind(_init, module, paths, shape),
-        apply=bind(_apply, module, paths),
-        features=bind(_features, module, paths),
-        hidden=bind(_hidden, module, paths),
+        name=name,
+        init=bind(flax_arrays.init, module, paths, shape),
+        apply=bind(flax_arrays.apply, module, paths),
+        features=refused if unseen else bind(flax_arrays.features, module, paths),
+        hidden=refused if unseen else bind(flax_arrays.hidden, module, paths),
         smooth=smooth,
-        degrees=() if why else degrees,
+        degrees=degrees,
+        signed=signed,
         inhomogeneity=why,
     )
 
 
-def _paths(module: nn.Module, shape: tuple[int, ...]) -> tuple[Path, ...]:
-    """Where each parameter array stands in the module's parameters, in the order of first use."""
-    called: list[Path] = []
-
-    def note(run: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-        called.append(context.module.path)
-        return run(*args, **kwargs)
-
-    with nn.intercept_methods(note):
-        try:
-            variables = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros(shape))
-        except Exception as error:
-            remedy = "see flax's message above: no dropout, and inputs that fit"
-            raise refusal("a module that one key initialises", repr(error), remedy) from error
-    if set(variables) != {"params"}:
-        others = sorted(set(variables) - {"params"})
-        remedy = "leave batch norm out, or use models.mlp or convnet with batch_norm=True"
-        raise refusal("a module with parameters only", f"also {others}", remedy)
-    found = list(_leaves(variables["params"], ()))
-    order = {path: number for number, path in reversed(list(enumerate(called)))}
-    return tuple(sorted(found, key=lambda path: order.get(path[:-1], -1)))
-
-
-def _leaves(tree: Mapping[str, Any], prefix: Path) -> Iterator[Path]:
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*prefix, name))
-        else:
-            yield (*prefix, name)
-
-
 def _tested(
     module: nn.Module, paths: tuple[Path, ...], shape: tuple[int, ...]
-) -> tuple[tuple[int, ...], str]:
-    """The degree of each array, and why there is none."""
-    rng = np.random.default_rng(0)
+) -> tuple[tuple[int, ...], int | None, str]:
+    """The degree of each array, one that carries the outputs' sign, and why there is no degree."""
     with jax.enable_x64(True):
-        drawn = jax.eval_shape(bind(_init, module, paths, shape), jax.random.key(0))
-        weights = tuple(
-            jnp.asarray(rng.standard_normal(w.shape) / np.sqrt(max(1, np.prod(w.shape[:-1]))))
-            for w in drawn
-        )
-        inputs = jnp.asarray(rng.standard_normal((8, *shape[1:])))
-        apply = jax.jit(bind(_apply, module, paths))
-        _require_separate(apply, weights, inputs)
-        degrees = [_degree(apply, weights, inputs, k) for k in range(len(weights))]
+        shapes = flax_arrays.shapes_of(module, paths, shape)
+        apply = jax.jit(bind(flax_arrays.apply, module, paths))
+        _require_separate(apply, *drawn(shapes, shape[1:], 0))
+        degrees, signs = scaling(apply, shapes, shape[1:])
+    if not degrees:
+        return (), None, "the output vanishes at random parameters, or is no number"
     if None in degrees:
-        return (), f"the output does not scale with '{'.'.join(_culprit(paths, degrees))}'"
-    return tuple(degree for degree in degrees if degree is not None), ""
+        return (), None, f"the output does not scale with '{'.'.join(_culprit(paths, degrees))}'"
+    if not any(degrees):
+        return (), None, "the output does not grow with any array"
+    signed = max((number for number, turns in enumerate(signs) if turns), default=None)
+    return tuple(degree for degree in degrees if degree is not None), signed, ""
 
 
-def _culprit(paths: tuple[Path, ...], degrees: list[int | None]) -> Path:
+def _culprit(paths: tuple[Path, ...], degrees: Sequence[int | None]) -> Path:
     """The array to blame: what spoils a layer's scale spoils that of all before it, so the last."""
     spoilt = [path for path, degree in zip(paths, degrees, strict=True) if degree is None]
     return min(
@@ -162,12 +149,8 @@ def _culprit(paths: tuple[Path, ...], degrees: list[int | None]) -> Path:
 
 
 def _require_separate(apply: Callable[..., Array], weights: Weights, inputs: Array) -> None:
-    try:
-        whole, half = apply(weights, inputs), apply(weights, inputs[:4])
-    except flax.errors.InvalidRngError as error:
-        remedy = "make its dropout deterministic, or leave it out"
-        raise refusal("a module that needs no random key", error, remedy) from error
-    if whole.shape[0] != len(inputs) or not bool(_equal(whole[:4], half)):
+    whole, half = apply(weights, inputs), apply(weights, inputs[:4])
+    if whole.shape[0] != len(inputs) or not equal(whole[:4], half):
         raise refusal(
             "a module that maps each sample by itself",
             f"outputs {whole.shape} of inputs {inputs.shape} that depend on the batch",
@@ -175,80 +158,10 @@ def _require_separate(apply: Callable[..., Array], weights: Weights, inputs: Arr
         )
 
 
-def _degree(
-    apply: Callable[..., Array], weights: Weights, inputs: Array, number: int
-) -> int | None:
-    """By what power of a factor the outputs grow; None where by none."""
-    before = apply(weights, inputs)
-
-    def after(factor: float) -> Array:
-        scaled = (*weights[:number], factor * weights[number], *weights[number + 1 :])
-        return apply(scaled, inputs)
-
-    grown = [after(factor) for factor in FACTORS]
-    for power in POWERS:
-        pairs = zip(FACTORS, grown, strict=True)
-        if all(bool(_equal(new, factor**power * before)) for factor, new in pairs):
-            return power
-    return None
-
-
-def _equal(left: Array, right: Array) -> Array:
-    return jnp.max(jnp.abs(left - right)) <= TOLERANCE * jnp.max(jnp.abs(right))
-
-
-def _init(
-    module: nn.Module, paths: tuple[Path, ...], shape: tuple[int, ...], key: Key[Array, ""]
-) -> Weights:
-    params = module.init(key, jnp.zeros(shape))["params"]
-    arrays = (functools.reduce(lambda tree, name: tree[name], path, params) for path in paths)
-    return tuple(jnp.asarray(array, float) for array in arrays)
-
-
-def _variables(paths: tuple[Path, ...], weights: Weights) -> dict[str, Any]:
-    """Weights as the variables that flax applies."""
-    params: dict[str, Any] = {}
-    for path, layer in zip(paths, weights, strict=True):
-        inner = functools.reduce(lambda tree, name: tree.setdefault(name, {}), path[:-1], params)
-        inner[path[-1]] = layer
-    return {"params": params}
-
-
-def _apply(
-    module: nn.Module,
-    paths: tuple[Path, ...],
-    weights: Weights,
-    inputs: Float[Array, "samples ..."],
-) -> Float[Array, "samples ..."]:
-    made: Any = module.apply(_variables(paths, weights), inputs)
-    outputs = made.reshape(inputs.shape[0], -1)
-    return jnp.squeeze(outputs, axis=1) if outputs.shape[1] == 1 else outputs
-
-
-def _hidden(
-    module: nn.Module,
-    paths: tuple[Path, ...],
-    weights: Weights,
-    inputs: Float[Array, "samples ..."],
-) -> Hidden:
-    """What each module with parameters of its own sees, but the first."""
-    owners, seen = {path[:-1] for path in paths}, []
-
-    def note(run: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
-        if context.module.path in owners and context.method_name == "__call__":
-            seen.append(args[0].reshape(inputs.shape[0], -1))
-        return run(*args, **kwargs)
-
-    with nn.intercept_methods(note):
-        module.apply(_variables(paths, weights), inputs)
-    return tuple(seen[1:])
-
-
-def _features(
-    module: nn.Module,
-    paths: tuple[Path, ...],
-    weights: Weights,
-    inputs: Float[Array, "samples ..."],
-) -> Float[Array, "samples width"]:
-    before_last = _hidden(module, paths, weights, inputs)
-    return before_last[-1] if before_last else inputs.reshape(inputs.shape[0], -1)
+def _refuse_layers(name: str, why: str, weights: Weights, inputs: Array) -> NoReturn:
+    del weights, inputs
+    raise refusal(
+        "a module whose layers are known, for what they see",
+        f"{name}, where {why}",
+        "give each array a module of its own, such as nn.Dense, that is called with what it sees",
+    )

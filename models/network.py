@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 from jaxtyping import Array, Float, Key
 
 Weights = tuple[Array, ...]
-"""One array per layer in forward order; a dense W_k is ``[fan_in, fan_out]`` (the transpose of
-the documents' W_k), a convolution's kernel is ``[height, width, in, out]``."""
+"""Arrays in the order in which a forward pass first uses them: one per layer, but that layers may
+share one (`models.tied`). A dense W_k is ``[fan_in, fan_out]`` (the transpose of the documents'
+W_k), a convolution's kernel ``[height, width, in, out]``; those of trees and masked layers are in
+the table of `models.layers`."""
 
 
 Hidden = tuple[Float[Array, "samples width"], ...]
@@ -60,6 +62,9 @@ class Network:
         degrees: By what power of its factor the output grows where a weight array is multiplied by
             a positive number: one for most, zero below batch norm, T for an array that T layers
             share. Empty where all are one, or where the network is not homogeneous.
+        signed: The number of an array with which the outputs change sign: it carries that of a
+            negative rho. None where there is none; mostly the last, in which a network is linear.
+        standardised: How many of the first layers have batch norm.
         inhomogeneity: Why it is not, a clause; else empty. It then moves in its weights alone.
         layers: The layers that it is made of (`models.layers`); empty where they are not known.
         pre_activations: ``pre_activations(weights, inputs)``, one `PreActivations` per hidden
@@ -85,6 +90,8 @@ class Network:
     ) = None
 
     degrees: tuple[int, ...] = ()
+    signed: int | None = -1
+    standardised: int = 0
     inhomogeneity: str = ""
     layers: tuple[Any, ...] = ()
     pre_activations: (

@@ -44,7 +44,11 @@ class Polar(NamedTuple):
 
     @property
     def radii(self) -> Float[Array, "layers"]:
-        """The radius shared equally, rho^(1/L); the last layer carries a negative rho's sign."""
+        """The radius shared equally, rho^(1/L); the last layer carries a negative rho's sign.
+
+        Where layers are of degree one and the last one is linear; else `to_weights` asks the
+        network.
+        """
         count = len(self.directions)
         share = jnp.abs(self.rho) ** (1.0 / count)
         return jnp.full(count, share).at[-1].multiply(jnp.sign(self.rho))
@@ -159,7 +163,7 @@ def to_polar(
     """Polar coordinates of weights.
 
     Args:
-        weights: One array per layer, none of them zero.
+        weights: As the network has them, none of the arrays zero.
         rho: Replaces the radius, which else is the product of the layers' norms.
         network: Whose weights they are. With batch norm, or where layers share an array, rho is
             another product (`Network.degrees`), which weights alone do not tell; a dynamics that
@@ -176,6 +180,10 @@ def to_polar(
     >>> float(point.rho), point.directions[0].tolist()
     (10.0, [[0.6000000238418579, 0.800000011920929]])
     """
+    if isinstance(weights, Network) or isinstance(rho, Network | str):
+        got = weights if isinstance(weights, Network) else rho
+        remedy = "pass to_polar(weights, rho, network=network)"
+        raise refusal("weights, one finite rho or None, and a network by its name", got, remedy)
     layers = tuple(jnp.asarray(layer) for layer in weights)
     norms = layer_norms(layers)
     if not is_traced(norms) and not bool(jnp.all(jnp.isfinite(norms) & (norms > 0))):
@@ -194,12 +202,16 @@ def to_weights(view: View, network: Network | None = None) -> Weights:
 
     A polar point says nothing of the single radii rho_k, and shares rho equally; equal radii are
     the ones that the un-normalised flow keeps. A negative rho, which discrete steps can reach, is
-    carried by the last layer's sign.
+    carried by the sign of one layer (`Network.signed`), the last one unless a network says other.
 
     Args:
         view: Where.
         network: Whose weights they are, where its degrees are not all one, as in `to_polar`;
             layers of degree 0 then have norm one.
+
+    Raises:
+        ValueError: If the network is not homogeneous in every layer; if rho is negative and the
+            outputs change sign with no array (in compiled code, NaN instead).
     """
     radii = view.radii
     if network is not None and isinstance(view, Polar):
@@ -211,10 +223,22 @@ def to_weights(view: View, network: Network | None = None) -> Weights:
 def _shared_radii(network: Network, polar: Polar) -> Float[Array, "layers"]:
     """Equal radii whose product, each to its layer's degree, is rho; one where the degree is 0."""
     require_radius(network)
+    _require_sign(network, polar.rho)
     degrees = network.degree_of_each(len(polar.directions))
     share = jnp.abs(polar.rho) ** (1.0 / sum(degrees))
     radii = jnp.where(jnp.asarray(degrees) > 0, share, 1)
-    return radii.at[-1].multiply(jnp.sign(polar.rho))
+    if network.signed is None:
+        return jnp.where(polar.rho < 0, jnp.nan, radii)
+    return radii.at[network.signed].multiply(jnp.sign(polar.rho))
+
+
+def _require_sign(network: Network, rho: Float[Array, ""]) -> None:
+    if network.signed is None and not is_traced(rho) and bool(jnp.any(rho < 0)):
+        raise refusal(
+            "a rho that is not negative, since the outputs change sign with no array",
+            f"{rho} of {network.name}",
+            "stay in polar coordinates, or end the module with a linear layer",
+        )
 
 
 def to_layers(weights: Weights) -> LayerPolar:

@@ -1,5 +1,7 @@
 """Flax modules as networks: homogeneity is tested, inhomogeneous parts are refused by name."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 
 from references import problem
 from rhoflow import dynamics, models
+from rhoflow.dynamics import normalisation as kinds
 
 ROUND_OFF = 1e-12
 
@@ -124,7 +127,191 @@ def test_what_is_more_than_parameters_is_refused(module, expected):
 
 
 def test_inputs_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="a flax module"):
+    with pytest.raises(ValueError, match=r"a flax\.linen module"):
         models.from_flax(Plain, jnp.zeros((2, 4)))
     with pytest.raises(ValueError, match="two samples or more"):
         models.from_flax(Plain(), jnp.zeros(4))
+
+
+# Faults that a reader found.
+
+
+def dense(features, bias=False, **options):
+    return nn.Dense(features, use_bias=bias, **options)
+
+
+class Passed(nn.Module):
+    """Whatever a function makes of the inputs, by modules that it makes itself."""
+
+    through: object
+
+    @nn.compact
+    def __call__(self, x):
+        return self.through(x)
+
+
+def positive_outputs(x):
+    return nn.relu(dense(1, bias=True)(nn.relu(dense(2)(x))))
+
+
+def squares(x):
+    return jnp.sum(dense(3)(nn.relu(dense(4)(x))) ** 2, axis=-1)
+
+
+def standardised(x):
+    return nn.LayerNorm(use_bias=False, use_scale=False, epsilon=0.0)(dense(4)(x))
+
+
+class Twice(nn.Module):
+    """Both arrays in one module, the later one first in the alphabet."""
+
+    @nn.compact
+    def __call__(self, x):
+        below = self.param("below", nn.initializers.lecun_normal(), (x.shape[-1], 3))
+        above = self.param("above", nn.initializers.lecun_normal(), (3, 1))
+        return nn.relu(x @ below) @ above
+
+
+class Often(nn.Module):
+    """One dense layer, nine times."""
+
+    @nn.compact
+    def __call__(self, x):
+        again = dense(4)
+        return dense(1)(functools.reduce(lambda h, _: nn.relu(again(h)), range(9), x))
+
+
+class Step(nn.Module):
+    """One step of a loop over the same layer."""
+
+    @nn.compact
+    def __call__(self, x, _):
+        return nn.relu(dense(4)(x)), None
+
+
+class Pair(nn.Module):
+    """Two inputs."""
+
+    @nn.compact
+    def __call__(self, x, y):
+        return dense(1)(x) + dense(1)(y)
+
+
+@pytest.mark.parametrize("features", [3, 4, 5, 6, 8])
+def test_a_bias_is_found_where_outputs_vanish_at_the_first_inputs(features):
+    with pytest.raises(ValueError, match=r"does not scale with 'Dense_0\.bias'"):
+        models.from_flax(Passed(positive_outputs), jnp.zeros((2, features)))
+
+
+@pytest.mark.parametrize(
+    ("through", "message"),
+    [(lambda x: 0 * dense(1)(x), "vanishes at random"), (standardised, "not grow with any array")],
+)
+def test_outputs_without_a_scale_have_no_radius(through, message):
+    with pytest.raises(ValueError, match=message):
+        models.from_flax(Passed(through), jnp.zeros((2, 4)))
+
+
+def test_arrays_of_one_module_stand_in_the_order_of_use_and_what_is_between_is_not_guessed():
+    network = models.from_flax(Twice(), jnp.zeros((2, 4)))
+    weights = network.init(jax.random.key(0))
+    assert [layer.shape for layer in weights] == [(4, 3), (3, 1)]
+    inputs = jnp.asarray(np.random.default_rng(0).standard_normal((5, 4)))
+    expected = (jnp.maximum(inputs @ weights[0], 0) @ weights[1])[:, 0]
+    np.testing.assert_allclose(network.apply(weights, inputs), expected, atol=ROUND_OFF)
+    for look in (network.features, network.hidden):
+        with pytest.raises(ValueError, match="'Twice' owns several arrays"):
+            look(weights, inputs)
+
+
+def test_a_layer_called_by_keyword_shows_what_it_sees():
+    def through(x):
+        return dense(2)(inputs=nn.relu(dense(3)(inputs=x)))
+
+    network = models.from_flax(Passed(through), jnp.zeros((2, 4)))
+    weights = network.init(jax.random.key(0))
+    inputs = jnp.asarray(np.random.default_rng(0).standard_normal((5, 4)))
+    expected = jnp.maximum(inputs @ weights[0], 0)
+    np.testing.assert_allclose(network.features(weights, inputs), expected, atol=ROUND_OFF)
+
+
+def test_a_layer_that_is_called_nine_times_is_of_degree_nine():
+    assert models.from_flax(Often(), jnp.zeros((2, 4))).degrees == (9, 1)
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (nn.Sequential([dense(4), nn.relu, dense(1)]), "pass tuples, as in nn.Sequential"),
+        (Passed(lambda x: {"logits": dense(1)(x)}), "one array of outputs, got a dict"),
+        (Passed(lambda x: (dense(1)(x), x)), "one array of outputs, got a tuple"),
+        (Passed(nn.relu), "a module with parameters, got none"),
+        (Passed(lambda x: dense(1, dtype=jnp.float32)(x)), "which computes in float32"),
+        (Pair(), "one input array"),
+        (
+            Passed(lambda x: dense(1)(nn.RNN(nn.SimpleCell(3))(x[..., None])[:, -1])),
+            "no nn.RNN",
+        ),
+        (nn.relu, "a flax.linen module"),
+    ],
+)
+def test_modules_of_another_kind_are_refused_by_what_they_are(module, message):
+    with pytest.raises(ValueError, match=message):
+        models.from_flax(module, jnp.zeros((2, 4)))
+
+
+def test_layers_within_a_transformation_move_and_do_not_show_what_they_see():
+    def through(x):
+        loop = nn.scan(Step, variable_broadcast="params", split_rngs={"params": False}, length=3)
+        return dense(1)(loop()(x, None)[0])
+
+    network = models.from_flax(Passed(through), jnp.zeros((2, 4)))
+    assert network.degrees == (3, 1)
+    weights, inputs = network.init(jax.random.key(0)), jnp.ones((5, 4))
+    with pytest.raises(ValueError, match="inside a transformation"):
+        network.features(weights, inputs)
+
+
+def test_inputs_of_another_shape_are_refused_by_the_problem():
+    network = models.from_flax(Plain(), jnp.zeros((2, 5)))
+    with pytest.raises(ValueError, match="inputs that fit flax Plain"):
+        problem(network)
+
+
+def test_a_negative_radius_is_carried_by_an_array_that_turns_the_outputs_or_refused():
+    inputs = jnp.asarray(np.random.default_rng(0).standard_normal((5, 4)))
+    network = models.from_flax(Twice(), inputs)
+    point = models.to_polar(network.init(jax.random.key(0)), rho=-2.0, network=network)
+    np.testing.assert_allclose(
+        network.apply(models.to_weights(point, network), inputs),
+        point.rho * network.apply(point.directions, inputs),
+        atol=ROUND_OFF,
+    )
+    squared = models.from_flax(Passed(squares), inputs)
+    point = models.to_polar(squared.init(jax.random.key(0)), rho=-2.0, network=squared)
+    with pytest.raises(ValueError, match="a rho that is not negative"):
+        models.to_weights(point, squared)
+    compiled = jax.jit(lambda at: models.to_weights(at, squared))(point)
+    assert all(np.all(np.isnan(layer)) for layer in compiled)
+
+
+def test_layers_without_a_scale_keep_their_norms_in_free_weights():
+    """The layer below a layer norm is of degree zero: its certificate was a quotient by zero."""
+
+    def through(x):
+        return dense(1)(standardised(x))
+
+    network = models.from_flax(Passed(through), jnp.zeros((2, 4)), smooth=True)
+    assert network.degrees == (0, 1)
+    ours, weights = problem(network), network.init(jax.random.key(0))
+    flow = dynamics.gradient_flow(ours, normalisation=kinds.free(), rtol=1e-9, atol=1e-12)
+    ran = dynamics.simulate(flow, weights, times=[0.5])
+    kept = kinds.fitting(ours, kinds.free()).certificate
+    np.testing.assert_allclose(
+        kept(ours, jnp.asarray(0.5), ran.final.position),
+        kept(ours, jnp.asarray(0.0), weights),
+        rtol=1e-7,
+    )
+    np.testing.assert_allclose(
+        kept(ours, jnp.asarray(0.0), weights), [jnp.sum(weights[0] ** 2)], rtol=ROUND_OFF
+    )

@@ -1,5 +1,7 @@
 """What stays constant along the flow of each normalisation."""
 
+import itertools
+
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -62,11 +64,17 @@ def balance_by_degrees(
 ) -> Float[Array, "pairs"]:
     """As `balance` under layers' own decay, of |W_k|^2 / d_k where layer k is of degree d_k.
 
-    Empty for a network without degrees: nothing is conserved there.
+    Where d_k = 0, |W_k|^2 itself comes first, which the loss does not change. Empty for a network
+    without degrees, where whole layers have nothing to compare. (A part of it may: of the two
+    convolutions of a residual block, each of degree one in what the block adds, the difference
+    |K_b|^2 - |K_a|^2 stays.)
     """
-    shares = jnp.asarray(degrees, weights[0].dtype)
-    squares = squared_norms(weights) / shares if degrees else shares
-    return jnp.diff(squares) * jnp.exp(4 * problem.decay * time)
+    squares = squared_norms(weights)
+    still = [squares[number] for number, degree in enumerate(degrees) if degree == 0]
+    shares = [squares[number] / degree for number, degree in enumerate(degrees) if degree > 0]
+    kept = [*still, *(high - low for low, high in itertools.pairwise(shares))]
+    stacked = jnp.stack(kept) if kept else jnp.zeros(0, squares.dtype)
+    return stacked * jnp.exp(4 * problem.decay * time)
 
 
 def balance_of_radii(
