@@ -1,7 +1,7 @@
 """Weights that somebody else trained, from memory or from an .npz file.
 
     weights = experiments.read_weights("trained.npz", network)
-    audit.audit([audit.own_subject("theirs", problem, models.to_polar(weights))])
+    audit.audit([audit.own_subject("theirs", problem, models.to_polar(weights, network=network))])
 
 A PyTorch module is saved for this by ``numpy.savez(file, **module.state_dict())`` (tensors on the
 CPU), arrays in forward order by ``numpy.savez(file, *arrays)``.

@@ -4,6 +4,9 @@
     problem = models.Problem(network, inputs, targets, decay=1e-3)
     start = models.to_polar(network.init(key), rho=1.0)
 
+Where layers share an array or have batch norm, a radius that is read off the weights needs the
+network: ``models.to_polar(weights, network=network)``, ``models.to_weights(point, network)``.
+
 Everything here is pure: no files, no printing, no clock, no global flags.
 """
 

@@ -25,7 +25,8 @@ sample's output in one layer has rank one, save where no unit is within w of its
 holds wherever no row and no input is zero.
 
 **[Wide]'s activation.** `smooth_leaky` has a kink of a width w that is a constant, so that it fits
-the letter of [Wide] Assumption 4.2 and no network with it is homogeneous: its slope grows linearly
+the letter of [Wide] Assumption 4.2, and a layer with it is homogeneous only below batch norm of its
+own, which leaves no scale: its slope grows linearly
 from ``slope`` at -w to one at w, s(0) = 0, hence slope <= s' <= 1, |s(z)| <= |z|, and s' changes by
 at most (1 - slope)/(2 w) per unit of z.
 
@@ -43,7 +44,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .binding import bind
-from .checks import refusal, unknown
+from .checks import refusal, single, unknown
 
 Bounds = Callable[[], Float[Array, "samples ..."]]
 """``bounds() -> array`` like z: the largest size that each z could have, |row| |h|. A function, so
@@ -52,7 +53,7 @@ that it costs nothing where it is not asked for."""
 
 @dataclasses.dataclass(frozen=True)
 class Activation:
-    """An activation, positively homogeneous of degree one in the weights.
+    """An activation, mostly positively homogeneous of degree one in the weights.
 
     Attributes:
         name: How it is called, with its parameter: ``"smoothed_relu(0.01)"``.
@@ -60,6 +61,7 @@ class Activation:
         smooth: Whether it is continuously differentiable.
         homogeneous: Whether it scales with the weights; all but `smooth_leaky` do.
         pointwise: Whether it is of z alone, which all but `smoothed_relu` are.
+        slope: The least derivative in z; zero of all kinds of ReLU that are silent below zero.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Activation:
     smooth: bool = False
     homogeneous: bool = True
     pointwise: bool = True
+    slope: float = 0.0
 
     def __repr__(self) -> str:
         return f"Activation({self.name})"
@@ -84,6 +87,7 @@ def smoothed_relu(width: float) -> Activation:
     >>> smoothed_relu(0.01) is smoothed_relu(0.01)
     True
     """
+    single("width", width)
     if not 0 < width <= 1:
         raise refusal("a width in (0, 1]", width, "pass for example 0.01, or take relu")
     return _smoothed_relu(float(width))
@@ -98,6 +102,7 @@ def leaky_relu(slope: float) -> Activation:
     Raises:
         ValueError: If the slope is not in (0, 1).
     """
+    single("slope", slope)
     if not 0 < slope < 1:
         raise refusal("a slope in (0, 1)", slope, "pass for example 0.1, or take relu or linear")
     return _leaky_relu(float(slope))
@@ -115,6 +120,8 @@ def smooth_leaky(slope: float, width: float = 1.0) -> Activation:
 
     Source: [Wide] Assumption 4.2.
     """
+    single("slope", slope)
+    single("width", width)
     if not 0 < slope < 1 or not width > 0:
         raise refusal("a slope in (0, 1) and a width above zero", (slope, width), "change them")
     return _smooth_leaky(float(slope), float(width))
@@ -161,18 +168,19 @@ def _smooth_leaky_of(slope: float, width: float, values: Array, bounds: Bounds) 
 @functools.cache
 def _smooth_leaky(slope: float, width: float) -> Activation:
     own = bind(_smooth_leaky_of, slope, width)
-    return Activation(f"smooth_leaky({slope}, {width})", own, smooth=True, homogeneous=False)
+    name = f"smooth_leaky({slope}, {width})"
+    return Activation(name, own, smooth=True, homogeneous=False, slope=slope)
 
 
 @functools.cache
 def _leaky_relu(slope: float) -> Activation:
-    return Activation(f"leaky_relu({slope})", bind(_leaky, slope))
+    return Activation(f"leaky_relu({slope})", bind(_leaky, slope), slope=slope)
 
 
 relu = Activation("relu", _relu)
 """max(z, 0), with derivative 0 at an exact tie."""
 
-linear = Activation("linear", _linear, smooth=True)
+linear = Activation("linear", _linear, smooth=True, slope=1.0)
 """z itself."""
 
 BY_NAME: dict[str, Activation | Callable[[float], Activation]] = {
@@ -182,7 +190,7 @@ BY_NAME: dict[str, Activation | Callable[[float], Activation]] = {
     "smoothed_relu": smoothed_relu,
     "smooth_leaky": smooth_leaky,
 }
-"""All of them; a network with `smooth_leaky` is not homogeneous and moves in weights only."""
+"""All of them; without batch norm a network with `smooth_leaky` moves in weights only."""
 
 
 def named(name: str, parameter: float | None = None) -> Activation:

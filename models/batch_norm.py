@@ -34,7 +34,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .checks import refusal
+from .checks import expect, refusal, single
 from .network import Network, Statistics, Weights
 from .polar import layer_norms, normalise
 
@@ -54,13 +54,21 @@ class BatchNorm:
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
+        single("epsilon", self.epsilon)
         if not self.epsilon >= 0:
             raise refusal("an epsilon >= 0", self.epsilon, "pass for example 1e-6")
 
 
 def as_batch_norm(wanted: BatchNorm | bool) -> BatchNorm | None:
-    """What a constructor's ``batch_norm`` asks for: the usual one for True, none for False."""
-    return BatchNorm() if wanted is True else wanted or None
+    """What a constructor's ``batch_norm`` asks for: the usual one for True, none for False.
+
+    Raises:
+        ValueError: If it is none of these and no `BatchNorm`.
+    """
+    if isinstance(wanted, BatchNorm):
+        return wanted
+    expect(wanted, bool, "batch_norm as True, False or a BatchNorm", "pass BatchNorm(epsilon=1e-5)")
+    return BatchNorm() if wanted else None
 
 
 class TrackedPolar(NamedTuple):

@@ -46,14 +46,14 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 3 :]}"
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> Refusal:
+def unknown(kind: str, name: object, known: Iterable[str]) -> Refusal:
     """Builds the error for a name that does not exist, with the nearest one that does.
 
     >>> str(unknown("observable", "roh", ["rho", "loss"]))
     "unknown observable 'roh' (did you mean 'rho'?): choose one of loss, rho"
     """
     choices = sorted(known)
-    near = difflib.get_close_matches(name, choices, n=1)
+    near = difflib.get_close_matches(str(name), choices, n=1)
     hint = f" (did you mean '{near[0]}'?)" if near else ""
     return Refusal(f"unknown {kind} '{name}'{hint}: choose one of {_short(', '.join(choices))}")
 

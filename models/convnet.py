@@ -11,6 +11,9 @@ Source: [Dyn] sections 3.1 and 4; [M117] section 4.
 """
 
 from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from .activations import Activation, relu
 from .batch_norm import BatchNorm
@@ -58,7 +61,8 @@ def convnet(
 
     Raises:
         ValueError: If a number is not positive, strides are too few or too many, a kernel is
-            larger than the images that it would see, or a name is unknown.
+            larger than the images that it would see, there is batch norm and no hidden layer, or a
+            name is unknown.
 
     >>> import jax
     >>> network = convnet((8, 8, 1), (4, 6), (10,), strides=2)
@@ -89,7 +93,8 @@ def _name(*sizes: tuple[int, ...]) -> str:
 
 
 def _strides(strides: int | Sequence[int], count: int) -> tuple[int, ...]:
-    own = (strides,) * count if isinstance(strides, int) else counts(strides, "strides")
+    each: Any = (strides,) * count if np.ndim(strides) == 0 else strides
+    own = counts(each, "strides")
     if len(own) != count:
         raise refusal(f"one stride for each of {count} convolutions", own, "pass one number")
     return own

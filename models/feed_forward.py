@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, Key
 from .activations import Activation, linear, relu
 from .batch_norm import BatchNorm, as_batch_norm, of_batch, standardise
 from .binding import bind
-from .checks import refusal
+from .checks import expect, refusal, whole
 from .initialisations import Initialisation
 from .layers import Layer, Values, shortcut
 from .network import Hidden, Network, PreActivations, Statistics, Weights
@@ -62,13 +62,19 @@ def activated(
         batch_norm: Of every hidden layer.
 
     Raises:
-        ValueError: If there are more linear layers than hidden ones.
+        ValueError: If there are more linear layers than hidden ones, or batch norm and none hidden;
+            if activation or batch norm are no such thing.
     """
+    expect(activation, Activation, "an activation", "pass for example models.leaky_relu(0.1)")
     hidden = len(layers) - 1
+    whole((linear_layers,), "linear_layers")
     if not 0 <= linear_layers <= hidden:
         expected = f"between 0 and {hidden} linear layers"
         raise refusal(expected, linear_layers, "the output layer is not counted")
     norm, active = as_batch_norm(batch_norm), hidden - linear_layers
+    if norm and not hidden:
+        sizes = (*layers[0].reads, *layers[0].gives)
+        raise refusal("a hidden layer for batch norm", sizes, "pass for example (64, 32, 1)")
     kinds = [activation] * active + [linear] * linear_layers
     pairs = zip(layers[:-1], kinds, strict=True)
     return [
@@ -86,9 +92,13 @@ def feed_forward(
         name: How it is called; what is not plain ReLU is added to it.
         layers: In forward order; the last has neither activation nor batch norm. One output is
             returned as ``[samples]``, several as ``[samples, outputs]``.
-        initialisation: Draws each weight array.
+        initialisation: Draws each weight array, see `models.initialisations`.
         arrays: Which weight array each layer uses, by number; one of its own unless given.
+
+    Raises:
+        ValueError: If the initialisation draws no array of the first layer's shape.
     """
+    _require_draws(layers[0], initialisation)
     used = tuple(range(len(layers))) if arrays is None else arrays
     kinds = {layer.activation for layer in layers} - {relu, linear}
     parts = [name, *sorted(kind.name for kind in kinds)]
@@ -97,13 +107,24 @@ def feed_forward(
     return _feed_forward(", ".join(parts), tuple(layers), initialisation, used)
 
 
+def _require_draws(layer: Layer, initialisation: Initialisation) -> None:
+    expected = "an initialisation, initialisation(key, shape) -> array of that shape"
+    remedy = "pass for example models.lecun(), called, or models.gaussian(norm=1.0)"
+    try:
+        made = jax.eval_shape(bind(layer.draw, initialisation), jax.random.key(0))
+    except TypeError as error:
+        raise refusal(expected, repr(initialisation), remedy) from error
+    if getattr(made, "shape", None) != layer.shape:
+        raise refusal(expected, f"{made} for {layer.shape}", remedy)
+
+
 @functools.cache
 def _feed_forward(
     name: str, layers: Layers, initialisation: Initialisation, arrays: Arrays
 ) -> Network:
     hidden = layers[:-1]
-    coupled = any(layer.batch_norm for layer in hidden)
     bound, why = (layers, arrays), _inhomogeneity(layers)
+    standardised = sum(layer.batch_norm is not None for layer in hidden)
     return Network(
         name=name,
         init=bind(_init, *bound, initialisation),
@@ -112,9 +133,10 @@ def _feed_forward(
         hidden=bind(_hidden, *bound),
         smooth=all(layer.activation.smooth for layer in hidden),
         kinks=tuple(k for k, layer in enumerate(hidden) if not layer.activation.smooth),
-        statistics=bind(_statistics, *bound) if coupled else None,
-        apply_with=bind(_apply_with, *bound) if coupled else None,
+        statistics=bind(_statistics, *bound) if standardised else None,
+        apply_with=bind(_apply_with, *bound) if standardised else None,
         degrees=() if why else _degrees(layers, arrays),
+        standardised=standardised,
         inhomogeneity=why,
         layers=layers,
         pre_activations=bind(_pre_activations, *bound),
@@ -125,7 +147,8 @@ def _inhomogeneity(layers: Layers) -> str:
     """Why the network is not homogeneous in every layer; empty where it is."""
     if any(layer.adds and layer.batch_norm is None for layer in layers):
         return "residual sums add what a layer's scale does not reach"
-    if not all(layer.activation.homogeneous for layer in layers):
+    # What batch norm has standardised has no scale that an activation could see.
+    if any(not layer.activation.homogeneous and layer.batch_norm is None for layer in layers):
         return "the activation has a scale of its own"
     return ""
 

@@ -1,7 +1,7 @@
 """Weights that another program trained, as weights of one of our networks.
 
     weights = foreign_weights(network, torch_module.state_dict())
-    point = to_polar(weights)
+    point = to_polar(weights, network=network)
 
 What comes is a sequence of arrays in forward order, in our layout, or a mapping of names to arrays,
 nested or flat. The last part of a name tells the layout:
@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .checks import expect, refusal
+from .layers import is_masked, is_of_pairs
 from .network import Network, Weights
 
 
@@ -59,8 +60,8 @@ def foreign_weights(
 
     Raises:
         ValueError: If a layer's shape does not fit, there are too many or too few, a bias is not
-            zero, a name is not understood, the layers' order is not known, or a number is not real
-            and finite.
+            zero, a name is not understood, the layers' order is not known, a number is not real and
+            finite, or is not zero off the diagonal of a masked layer.
 
     >>> from .mlp import mlp
     >>> state = {"0.weight": np.ones((4, 3)), "2.weight": np.ones((1, 4))}
@@ -77,6 +78,7 @@ def foreign_weights(
         layers = _listed(source, order)
     _require_shapes(network, layers)
     _require_finite(layers)
+    _require_masked(network, layers)
     return tuple(jnp.asarray(layer, float) for layer in layers)
 
 
@@ -90,10 +92,16 @@ def torch_weights(network: Network, weights: Weights) -> tuple[np.ndarray, ...]:
     Returns:
         Arrays in forward order; what flattens images reads them with channels first.
 
+    Raises:
+        ValueError: If the network is a tree, whose kernels have no layout there.
+
     >>> from .mlp import mlp
     >>> torch_weights(mlp((3, 4, 1)), (np.ones((3, 4)), np.ones((4, 1))))[0].shape
     (4, 3)
     """
+    if any(map(is_of_pairs, network.layers)):
+        remedy = "take the arrays as they are, [2, in, out] or [pairs, 2, in, out]"
+        raise refusal("dense layers and convolutions", network.name, remedy)
     images = _flattened_images(network, len(weights))
     return tuple(_in_torch_layout(*pair) for pair in zip(weights, images, strict=True))
 
@@ -231,6 +239,16 @@ def _require_shapes(network: Network, layers: Sequence[np.ndarray]) -> None:
             f"{came}",
             "choose the network that was trained; a tuple's matrices are [fan_in, fan_out]",
         )
+
+
+def _require_masked(network: Network, layers: Sequence[np.ndarray]) -> None:
+    for number, (layer, array) in enumerate(zip(network.layers, layers, strict=False)):
+        if is_masked(layer) and np.any(array[~np.eye(len(array), dtype=bool)]):
+            raise refusal(
+                f"zeros off the diagonal of layer {number} of {network.name}",
+                "others",
+                "pass numpy.diag(numpy.diagonal(layer)), or take models.mlp",
+            )
 
 
 def _require_finite(layers: Sequence[np.ndarray]) -> None:

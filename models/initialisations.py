@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from .binding import bind
-from .checks import refusal
+from .checks import refusal, single
 
 Initialisation = Callable[[Key[Array, ""], tuple[int, ...]], Array]
 """``initialisation(key, shape) -> Array`` of that shape; all axes but the last are fan-in."""
@@ -36,6 +36,7 @@ def gaussian(norm: float = 1.0) -> Initialisation:
     >>> round(float(jnp.linalg.norm(weights)), 5)
     3.0
     """
+    single("norm", norm)
     if not norm > 0:
         raise refusal("a positive layer norm", norm, "pass for example norm=1.0")
     return bind(_draw_gaussian, float(norm))
@@ -55,6 +56,7 @@ def orthogonal(scale: float = 1.0) -> Initialisation:
     Raises:
         ValueError: If the scale is not positive.
     """
+    single("scale", scale)
     if not scale > 0:
         raise refusal("a positive scale", scale, "pass for example scale=1.0")
     return bind(_draw_orthogonal, float(scale))

@@ -82,6 +82,24 @@ def is_dense(layer: Layer) -> bool:
     return layer.map is _product
 
 
+def is_masked(layer: Layer) -> bool:
+    """Whether entries of the weights are no parameters, and stay zero.
+
+    >>> is_masked(masked(3)), is_masked(dense(3, 3))
+    (True, False)
+    """
+    return layer.map is _product_of_diagonal
+
+
+def is_of_pairs(layer: Layer) -> bool:
+    """Whether the weights are kernels of two, of a tree.
+
+    >>> is_of_pairs(pairs(2, 1, 1, shared=True)), is_of_pairs(dense(3, 3))
+    (True, False)
+    """
+    return layer.map is _paired
+
+
 def pooled(image: Shape, fan_out: int) -> Layer:
     """A dense layer that sees the average over an image's pixels, ``[channels]``."""
     shape = (image.channels, fan_out)

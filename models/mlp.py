@@ -61,8 +61,6 @@ def mlp(
         raise refusal("at least two positive widths", sizes, "pass for example (64, 32, 1)")
     plain = [dense(*shape) for shape in itertools.pairwise(sizes)]
     layers = activated(plain, activation, linear_layers, batch_norm)
-    if batch_norm and len(layers) == 1:
-        raise refusal("a hidden layer for batch norm", sizes, "pass for example (64, 32, 1)")
     kind = "mlp" if any(layer.activation != linear for layer in layers) else "deep linear"
     name = f"{kind} {'-'.join(map(str, sizes))}"
     return feed_forward(name, layers, initialisation or lecun())

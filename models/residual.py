@@ -11,7 +11,8 @@ degree zero, and rho is the product of the norms of the head's layers: the netwo
 coordinates.
 
 **Without batch norm** a block adds to what scales with K_b what does not. f_W is then homogeneous
-in no single convolution, has no radius, and moves in its weights alone (`normalisation.free()`).
+in the first convolution and in the head's layers, and in no convolution of a block; it has no
+radius, and moves in its weights alone (`normalisation.free()`).
 
 Source: He et al., "Deep residual learning for image recognition" (2016), 4.2; [Wide] section 6,
 which does not say whether its batch norm has a trained scale and shift: ours has none.

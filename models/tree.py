@@ -9,7 +9,7 @@ Source: [Dyn] Theorem 4; print has 2 L numbers for 2^L.
 """
 
 from .activations import Activation, relu
-from .checks import counts
+from .checks import counts, expect
 from .feed_forward import activated, feed_forward
 from .initialisations import Initialisation, lecun
 from .layers import pairs
@@ -36,12 +36,13 @@ def tree(
         activation: Of all layers but the last.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If a number is not positive, or shared is neither True nor False.
 
     >>> import jax
     >>> [layer.shape for layer in tree(3, channels=4).init(jax.random.key(0))]
     [(2, 1, 4), (2, 4, 4), (2, 4, 1)]
     """
+    expect(shared, bool, "shared as True or False", "pass shared=False for separate kernels")
     levels, inside, last = counts((depth, channels, outputs), "depth, channels and outputs")
     fans = [1, *[inside] * (levels - 1), last]
     layers = [

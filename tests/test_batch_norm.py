@@ -4,6 +4,7 @@ Strongest first: what is exactly invariant or conserved, closed forms, then refe
 code with the library (flax's batch norm, a loop in NumPy), then what is refused.
 """
 
+import dataclasses
 import functools
 
 import flax.linen as nn
@@ -472,6 +473,24 @@ def test_parameters_out_of_range_are_refused():
         models.BatchNorm(-1e-6)
     with pytest.raises(ValueError, match="a hidden layer for batch norm"):
         models.mlp((4, 1), batch_norm=True)
+
+
+def test_an_activation_below_batch_norm_sees_no_scale():
+    """[Wide]'s has a scale of its own; what batch norm hands to it has none."""
+    network = models.mlp(WIDTHS, activation=models.smooth_leaky(0.1), batch_norm=True)
+    assert network.degrees == (0, 0, 1)
+    assert network.standardised == 2
+    problem = references.problem(network)
+    weights = network.init(jax.random.key(0))
+    outputs = network.apply(weights, problem.inputs)
+    scaled = (3 * weights[0], 2 * weights[1], weights[2])
+    np.testing.assert_allclose(network.apply(scaled, problem.inputs), outputs, rtol=1e-10)
+    for kind in (kinds.batch_norm(), kinds.sphere()):
+        descent = dynamics.gradient_descent(problem, 0.1, normalisation=kind)
+        assert np.isfinite(dynamics.simulate(descent, weights, times=[0.2])["rho"][-1])
+    first = (*network.layers[:1], models.layers.dense(6, 1))
+    bare = [dataclasses.replace(layer, batch_norm=None) for layer in first]
+    assert models.feed_forward.feed_forward("bare", bare, models.lecun()).inhomogeneity
 
 
 def test_equal_arguments_make_the_same_network():

@@ -101,3 +101,11 @@ def test_weights_travel_to_pytorchs_layout_and_back():
     back = models.foreign_weights(network, dict(zip(names, theirs, strict=True)))
     for ours, layer in zip(back, weights, strict=True):
         np.testing.assert_array_equal(ours, layer)
+
+
+def test_strides_of_numpy_are_whole_numbers_too():
+    assert models.convnet((8, 8, 1), (4,), strides=np.int64(2)) is models.convnet(
+        (8, 8, 1), (4,), strides=2
+    )
+    with pytest.raises(ValueError, match="strides as whole numbers"):
+        models.convnet((8, 8, 1), (4,), strides=2.0)

@@ -39,6 +39,57 @@ REFUSALS = {
     "more linear layers than hidden ones": (
         lambda: models.mlp((4, 3, 1), linear_layers=2), "between 0 and 1 linear layers",
     ),
+    "one linear layer and a half": (
+        lambda: models.mlp((4, 3, 1), linear_layers=1.5), "linear_layers as whole numbers",
+    ),
+    "layers by halves": (
+        lambda: models.wide_mlp(4, 3, 2, nonlinear=1.5), "nonlinear and linear as whole numbers",
+    ),
+    "an activation by its name": (
+        lambda: models.mlp((4, 3, 1), activation="relu"), "an activation, got a str",
+    ),
+    "an activation of jax": (
+        lambda: models.convnet((4, 4, 1), (2,), activation=jax.nn.relu), "an activation, got a",
+    ),
+    "an initialisation by its name": (
+        lambda: models.mlp((4, 3, 1), initialisation="lecun"), "an initialisation, .*got 'lecun'",
+    ),
+    "an initialisation that was not called": (
+        lambda: models.mlp((4, 3, 1), initialisation=models.lecun), "models.lecun.., called",
+    ),
+    "an initialisation of another shape": (
+        lambda: models.mlp((4, 3, 1), initialisation=lambda key, _: jax.random.normal(key)),
+        "an initialisation, ",
+    ),
+    "batch norm by its epsilon": (
+        lambda: models.mlp((4, 3, 1), batch_norm=1e-5), "True, False or a BatchNorm, got a float",
+    ),
+    "batch norm of nothing hidden": (
+        lambda: models.convnet((4, 4, 1), (), batch_norm=True), "a hidden layer for batch norm",
+    ),
+    "an epsilon that is no number": (lambda: models.BatchNorm("a"), "epsilon as a number"),
+    "a width that is no number": (lambda: models.smoothed_relu("a"), "width as a number"),
+    "a slope that is no number": (lambda: models.leaky_relu("a"), "slope as a number"),
+    "a padding of one": (
+        lambda: models.convnet((4, 4, 1), (2,), padding=1), "unknown padding '1': choose one of",
+    ),
+    "kernels that are shared or not": (
+        lambda: models.tree(3, shared="no"), "shared as True or False, got a str",
+    ),
+    "a network for weights": (
+        lambda: models.to_polar(LINEAR, LINEAR.init(KEY)), r"to_polar\(weights, rho, network=",
+    ),
+    "a network for rho": (
+        lambda: models.to_polar(LINEAR.init(KEY), LINEAR), r"to_polar\(weights, rho, network=",
+    ),
+    "weights off a diagonal": (
+        lambda: models.foreign_weights(models.diagonal(2, 2), [np.ones((2, 2)), np.ones((2, 1))]),
+        "zeros off the diagonal of layer 0",
+    ),
+    "a tree in PyTorch's layout": (
+        lambda: models.torch_weights(models.tree(2), models.tree(2).init(KEY)),
+        "dense layers and convolutions, got tree",
+    ),
     "a negative norm": (lambda: models.gaussian(-1.0), "a positive layer norm, got -1.0"),
     "a scale of zero": (lambda: models.orthogonal(0.0), "a positive scale"),
     "a layer of zeros": (

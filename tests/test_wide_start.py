@@ -56,11 +56,46 @@ def test_the_slope_of_the_smooth_leaky_activation_is_as_assumed():
     assert models.smooth_leaky(slope, width) is activation
 
 
-@pytest.mark.parametrize("width", [SAMPLES - 1, 64])
-def test_a_network_that_cannot_fulfil_it_is_refused(width):
-    problem = task(width)
-    gamma = GAMMA if width < SAMPLES else 0.0
-    with pytest.raises(ValueError, match="a first layer of 12 units or more"):
+WIDTHS = (FEATURES, 64, 20, CLASSES)
+LEAKY = models.leaky_relu(GAMMA)
+
+
+@pytest.mark.parametrize(
+    ("network", "gamma", "message"),
+    [
+        (task(SAMPLES - 1).network, GAMMA, "a first layer of 12 units or more"),
+        (task(64).network, 0.0, "a gamma above 0"),
+        (task(64).network, 0.9, "at most the least slope of the activations, which is 0.5"),
+        (models.mlp(WIDTHS), GAMMA, "the least slope of the activations, which is 0.0"),
+        (models.mlp(WIDTHS, activation=LEAKY, batch_norm=True), GAMMA, "without batch norm"),
+        (models.tied((FEATURES, 64, CLASSES), 3, activation=LEAKY), GAMMA, "arrays of their own"),
+        (models.diagonal(FEATURES, 3, activation=LEAKY), GAMMA, "in dense layers"),
+    ],
+)
+def test_a_network_that_cannot_fulfil_it_is_refused(network, gamma, message):
+    problem = task(64)
+    with pytest.raises(ValueError, match=message):
         models.small_second_layer(
-            problem.network, jax.random.key(1), problem.inputs, problem.targets, gamma
+            network, jax.random.key(1), problem.inputs, problem.targets, gamma
         )
+
+
+def test_a_start_that_does_not_fulfil_it_is_refused():
+    """Inputs so long that the second layer, small as it is, is loud."""
+    problem = task(64)
+    inputs, targets = 1e5 * problem.inputs, problem.targets
+    with pytest.raises(ValueError, match=r"weights that fulfil \(8\), got .*models\.scale_inputs"):
+        models.small_second_layer(problem.network, jax.random.key(1), inputs, targets, GAMMA)
+    with pytest.raises(ValueError, match="one-hot targets"):
+        models.small_second_layer(
+            problem.network, jax.random.key(1), problem.inputs, targets[:, 0], GAMMA
+        )
+
+
+def test_both_sides_are_those_of_the_observable():
+    problem = task(64)
+    weights = models.small_second_layer(
+        problem.network, jax.random.key(1), problem.inputs, problem.targets, GAMMA
+    )
+    found = models.wide.sides(problem.network, weights, problem.inputs, problem.targets, GAMMA)
+    np.testing.assert_allclose(found, sides(problem, weights), rtol=1e-9)

@@ -253,7 +253,7 @@ def batch_norm(
         raise refusal("a positive memory", memory, "pass ten times the learning rate, say")
     return Normalisation(
         "batch norm",
-        bind(positions.tracked_of, -1),
+        positions.same,  # `fitting` puts `tracked_of` here: the network says which layers
         positions.view_tracked,
         bind(potentials.of_tracked, decay, float(memory)),
         positions.everything,

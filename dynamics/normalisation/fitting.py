@@ -58,8 +58,7 @@ def _fitting_batch_norm(network: Network, chosen: Normalisation) -> Normalisatio
             chosen.name,
             "use batch_norm(), sphere(), scheduled(), frozen_gain() or top_free()",
         )
-    standardised = network.degrees.count(0)
-    return dataclasses.replace(chosen, prepare=bind(positions.tracked_of, standardised))
+    return dataclasses.replace(chosen, prepare=bind(positions.tracked_of, network.standardised))
 
 
 def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:

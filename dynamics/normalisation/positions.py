@@ -130,7 +130,7 @@ def tracked_of(standardised: int, start: Start) -> Tracked:
     """A start as weights; of a polar one the top layer holds the radius.
 
     Args:
-        standardised: How many of the first layers have batch norm; -1 for all but the top one.
+        standardised: How many of the first layers have batch norm.
         start: The start.
     """
     weights = top_weights_of(start) if isinstance(start, Polar) else start
