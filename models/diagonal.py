@@ -3,7 +3,8 @@
     f_W(x) = sum_i v_L,i s(v_{L-1,i} ... s(v_1,i x_i)),    W_k = diag(v_k),    W_L = v_L
 
 Entries off the diagonal are no parameters: a mask keeps them, and their gradients, at zero. In a
-dense network that *starts* diagonal they have gradients and do not stay zero.
+dense network that *starts* diagonal they have gradients and do not stay zero. Isotropic noise
+(`dynamics.diffusion`) would reach them, and is refused here.
 
 Source: [M112] H.3, where (55)-(56) say that descent would keep a dense network diagonal.
 """

@@ -139,6 +139,14 @@ def test_isotropic_noise_has_the_same_trace_spread_evenly(problem, start):
     assert np.linalg.eigvalsh(rough)[-1] * free > 3 * np.trace(rough)
 
 
+def test_isotropic_noise_would_move_the_zeros_of_a_masked_layer_and_is_refused():
+    inputs = np.eye(4) / 2
+    masked = models.Problem(models.diagonal(4, 3), inputs, np.array([1.0, -1, 1, -1]))
+    with pytest.raises(ValueError, match="without masked layers for isotropic noise"):
+        dynamics.diffusion(masked, RATE, batch_size=2, step=0.02, noise="isotropic")
+    dynamics.diffusion(masked, RATE, batch_size=2, step=0.02)
+
+
 def test_isotropic_noise_leaves_frozen_layers_alone(problem, start):
     steps = dynamics.diffusion(
         problem, RATE, batch_size=BATCH, step=0.02, noise="isotropic", normalisation=HELD

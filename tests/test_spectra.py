@@ -7,7 +7,7 @@ import pytest
 
 from references import DEEP_RELU, RELU, backward, forward, problem, start
 from rhoflow import dynamics, models
-from rhoflow.dynamics.observables import spectra
+from rhoflow.dynamics.observables import constraints, spectra
 
 ROUND_OFF = 1e-12
 LOOK = dynamics.observe("singular_values", "stable_rank", "entropy_rank", "condition_numbers")
@@ -75,7 +75,22 @@ def test_single_precision_decides_small_cutoffs_by_singular_values():
 def test_a_kernel_counts_as_a_matrix_of_patches():
     kernel = of_spectrum([1, 1, 1, 1], 18, 5).reshape(3, 3, 2, 5)
     view = models.Polar(jnp.ones(()), (jnp.asarray(kernel) / 2,))
-    assert spectra.stable_rank(None, view) == pytest.approx([4], rel=ROUND_OFF)
+    ours, _ = linear_view(kernel.reshape(18, 5))
+    assert spectra.stable_rank(ours, view) == pytest.approx([4], rel=ROUND_OFF)
+
+
+def test_kernels_of_each_pair_are_the_map_that_they_make_of_nodes():
+    network = models.tree(3, channels=2, shared=False)
+    ours = models.Problem(network, np.eye(8)[:4] / 2, np.array([1.0, -1, 1, -1]))
+    view = models.to_polar(network.init(jax.random.key(0)))
+    for layer, direction, values in zip(
+        network.layers, view.directions, spectra.singular_values(ours, view), strict=True
+    ):
+        nodes = np.eye(layer.reads[0])
+        made = np.asarray(layer.map(direction, nodes)).reshape(len(nodes), -1)
+        expected = np.linalg.svd(made, compute_uv=False)
+        np.testing.assert_allclose(values, expected, rtol=0, atol=ROUND_OFF)
+    assert np.all(np.isfinite(constraints.alignment(ours, view)))
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])

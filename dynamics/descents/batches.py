@@ -51,6 +51,7 @@ class Batches(eqx.Module):
         steps: How many steps there are batches for, None without limit.
         random: Whether a key is needed.
         samples: Of how many training samples, None for any.
+        isotropic: Whether the noise of weights is turned to random directions.
     """
 
     data: PyTree
@@ -61,6 +62,7 @@ class Batches(eqx.Module):
     steps: int | None = eqx.field(static=True, default=None)
     random: bool = eqx.field(static=True, default=True)
     samples: int | None = eqx.field(static=True, default=None)
+    isotropic: bool = eqx.field(static=True, default=False)
 
 
 def full_batch() -> Batches:
@@ -181,10 +183,11 @@ def gaussian_weights(samples: int, variance: ArrayLike, *, isotropic: bool = Fal
         samples: Number of training samples.
         variance: Of xi_n; weights may be negative.
         isotropic: Whether each draw of the noise keeps its length and is turned to a random
-            direction: the same trace, spread evenly over all coordinates.
+            direction: the same trace, spread evenly over all coordinates. Descents refuse it on
+            networks with masked layers, whose zeros are no coordinates.
     """
     pick = bind(_gaussian_weights, samples, isotropic)
-    return Batches(jnp.asarray(variance), _no_order, pick, 1, samples=samples)
+    return Batches(jnp.asarray(variance), _no_order, pick, 1, samples=samples, isotropic=isotropic)
 
 
 def choose(

@@ -23,6 +23,7 @@ from jaxtyping import ArrayLike, Float
 from ...models import losses
 from ...models.binding import bind
 from ...models.checks import is_traced, refusal, single
+from ...models.layers import is_masked
 from ...models.network import Weights
 from ...models.problem import Problem
 from ..normalisation import Normalisation, fitting
@@ -84,9 +85,8 @@ def descent(
     options = {k: v for k, v in hyperparameters.items() if not _is_number(v)}
     numbers = {k: v for k, v in hyperparameters.items() if k not in options}
     drawn = drawing.full_batch() if batches is None else batches
-    samples, dtype = problem.inputs.shape[0], problem.inputs.dtype
-    if drawn.samples not in (None, samples):
-        raise refusal(f"batches of {samples} samples", f"of {drawn.samples}", "make them anew")
+    dtype = problem.inputs.dtype
+    _check_batches(problem, drawn)
     static = tuple(sorted(options.items()))
     _check_optimiser(problem, bind(_with_options, optimiser, static), numbers)
     parameters = DescentParameters(
@@ -184,6 +184,18 @@ def _check_label_noise(problem: Problem, label_noise: ArrayLike | None) -> None:
         raise refusal("the square loss with label noise", f"the {problem.loss.name} loss", remedy)
     if not is_traced(label_noise) and not 0 <= float(np.asarray(label_noise)) < np.inf:
         raise refusal("a label noise that is not negative", label_noise, "pass for example 0.1")
+
+
+def _check_batches(problem: Problem, batches: Batches) -> None:
+    samples, network = problem.inputs.shape[0], problem.network
+    if batches.samples not in (None, samples):
+        raise refusal(f"batches of {samples} samples", f"of {batches.samples}", "make them anew")
+    if batches.isotropic and any(map(is_masked, network.layers)):
+        raise refusal(
+            "a network without masked layers for isotropic noise, which would move their zeros",
+            network.name,
+            "take noise='anisotropic', or a dense network",
+        )
 
 
 def _check_optimiser(

@@ -63,7 +63,7 @@ def diffusion(
 
     Raises:
         ValueError: If the batch size is not in 1..samples, rate or step are not positive numbers,
-            or the noise is unknown.
+            or the noise is unknown; if it is isotropic and the network has masked layers.
     """
     samples_apart(problem, "diffusion")
     samples = problem.inputs.shape[0]

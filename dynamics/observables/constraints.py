@@ -29,7 +29,7 @@ from ...models.checks import is_traced, refusal, whole
 from ...models.problem import Problem
 from ...models.views import View
 from .moments import normalised_outputs
-from .points import as_matrix, output_slopes
+from .points import matrices, output_slopes
 
 
 def constraint_residuals(problem: Problem, view: View) -> Float[Array, "samples layers"]:
@@ -62,10 +62,8 @@ def alignment(problem: Problem, view: View) -> Float[Array, "pairs"]:
     The leading left singular vector of V_k and the leading right one of V_{k+1}: one for an aligned
     chain. NaN between convolutions, whose outputs are not the next kernel's inputs.
     """
-    del problem
     found = []
-    for below, above in itertools.pairwise(view.directions):
-        first, second = as_matrix(below), as_matrix(above)
+    for first, second in itertools.pairwise(matrices(problem, view.directions)):
         if first.shape[1] != second.shape[0]:
             found.append(jnp.asarray(jnp.nan))
             continue
@@ -81,14 +79,12 @@ def projection_distance(problem: Problem, view: View) -> Float[Array, "layers"]:
     P / sqrt(r) with P of rank r is nearest along the leading eigenvectors of V_k's symmetric part:
     sqrt(2 - 2 max_r (lambda_1 + ... + lambda_r) / sqrt(r)). NaN where a layer is not square.
     """
-    del problem
-    return jnp.stack([_to_projection(as_matrix(layer)) for layer in view.directions])
+    return jnp.stack([_to_projection(matrix) for matrix in matrices(problem, view.directions)])
 
 
 def off_diagonal(problem: Problem, view: View) -> Float[Array, "layers"]:
     """Share of |V_k|^2 off the diagonal, of each layer; NaN where a layer is not square."""
-    del problem
-    return jnp.stack([_off_diagonal(as_matrix(layer)) for layer in view.directions])
+    return jnp.stack([_off_diagonal(matrix) for matrix in matrices(problem, view.directions)])
 
 
 def diagonal_solution(

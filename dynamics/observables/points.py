@@ -18,11 +18,13 @@ Source: [Dyn] (46), (49), in the mean normalisation and with print's signs corre
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
 from jaxtyping import Array, Float
 
 from ...models.checks import refusal
+from ...models.layers import is_of_pairs
 from ...models.linearised import Linearised
-from ...models.network import PreActivations
+from ...models.network import PreActivations, Weights
 from ...models.polar import Polar, project
 from ...models.problem import Problem, objective, require_separate, take
 from ...models.views import View
@@ -94,6 +96,21 @@ def pre_activations(problem: Problem, view: View) -> tuple[PreActivations, ...]:
 def as_matrix(layer: Float[Array, "..."]) -> Float[Array, "inputs outputs"]:
     """A layer as a matrix, ``[fan_in, fan_out]``; a kernel as ``[height * width * in, out]``."""
     return layer.reshape(-1, layer.shape[-1])
+
+
+def matrices(problem: Problem, layers: Weights) -> list[Float[Array, "inputs outputs"]]:
+    """Arrays of the problem's network, each `as_matrix`.
+
+    Where each pair of a tree has a kernel of its own, block-diagonal: ``[pairs * 2 * in, pairs *
+    out]``, the map from all nodes to all nodes, whose singular values are those of all kernels.
+    """
+    known, stacked = problem.network.layers, [False] * len(layers)
+    if len(known) == len(layers):
+        stacked = [is_of_pairs(layer) and len(layer.shape) == 4 for layer in known]
+    return [
+        jax.scipy.linalg.block_diag(*map(as_matrix, layer)) if apart else as_matrix(layer)
+        for layer, apart in zip(layers, stacked, strict=True)
+    ]
 
 
 def rows(tree: object) -> Float[Array, "samples parameters"]:

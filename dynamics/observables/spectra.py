@@ -1,7 +1,8 @@
 """Spectra of layers, gradients and Jacobians: which rank they have.
 
 With s_1 >= s_2 >= ... the singular values of a layer as a matrix (a convolution's kernel reshaped
-to [out, in * height * width]), for every layer
+to [out, in * height * width]; kernels of a tree's own for each pair as the block-diagonal map that
+they are, `points.matrices`), for every layer
 
     numerical rank  #{i: s_i > c s_1},   several cut-offs c,
     stable rank     sum_i s_i^2 / s_1^2,
@@ -44,7 +45,7 @@ from ...models.polar import Polar, to_weights
 from ...models.problem import Problem, data_loss, take
 from ...models.views import View
 from . import matrix_ranks
-from .points import as_matrix, output_slopes, point
+from .points import matrices, output_slopes, point
 
 CUTOFFS = (1e-1, 1e-2, 1e-3)
 LARGEST_DENSE = 3000
@@ -53,8 +54,8 @@ LARGEST_DENSE = 3000
 
 def singular_values(problem: Problem, view: View) -> tuple[Float[Array, "rank"], ...]:
     """Singular values of each V_k, descending, by a singular value decomposition."""
-    del problem
-    return tuple(jnp.linalg.svd(as_matrix(layer), compute_uv=False) for layer in view.directions)
+    layers = matrices(problem, view.directions)
+    return tuple(jnp.linalg.svd(matrix, compute_uv=False) for matrix in layers)
 
 
 def condition_numbers(problem: Problem, view: View) -> Float[Array, "layers"]:
@@ -128,8 +129,8 @@ def gradient_rank(indices: ArrayLike, *cutoffs: float) -> Partial:
 
 def rank_one_distance(problem: Problem, view: View) -> Float[Array, "layers"]:
     """Distance of each V_k to the nearest matrix of rank one, sqrt(1 - s_1^2): 0 if of rank one."""
-    del problem
-    return jnp.stack([matrix_ranks.beyond_first(as_matrix(layer)) for layer in view.directions])
+    layers = matrices(problem, view.directions)
+    return jnp.stack([matrix_ranks.beyond_first(matrix) for matrix in layers])
 
 
 def pair_prediction(problem: Problem, view: View, first: int, second: int) -> Weights:
@@ -211,8 +212,8 @@ def _checked(cutoffs: tuple[float, ...]) -> tuple[float, ...]:
 
 
 def _for_layers(of_squares: Callable[[Array], Array], problem: Problem, view: View) -> Array:
-    del problem
-    squares = [matrix_ranks.squared_singular_values(as_matrix(layer)) for layer in view.directions]
+    layers = matrices(problem, view.directions)
+    squares = [matrix_ranks.squared_singular_values(matrix) for matrix in layers]
     return jnp.stack([of_squares(values) for values in squares])
 
 
@@ -228,10 +229,8 @@ def _ranks(cutoffs: tuple[float, ...], problem: Problem, view: View) -> dict[str
 def _numerical_rank(
     cutoffs: tuple[float, ...], problem: Problem, view: View
 ) -> Float[Array, "layers cutoffs"]:
-    del problem
-    return jnp.stack(
-        [matrix_ranks.numerical_rank(cutoffs, as_matrix(layer)) for layer in view.directions]
-    )
+    layers = matrices(problem, view.directions)
+    return jnp.stack([matrix_ranks.numerical_rank(cutoffs, matrix) for matrix in layers])
 
 
 def _gradient_rank(
@@ -240,9 +239,8 @@ def _gradient_rank(
     samples, here = problem.inputs.shape[0], point(view)
     batch = take(problem, sample_numbers(indices, samples))
     slopes = jax.grad(lambda layers: data_loss(batch, Polar(here.rho, layers)))(here.directions)
-    ranks_found = jnp.stack(
-        [matrix_ranks.numerical_rank(cutoffs, as_matrix(slope)) for slope in slopes]
-    )
+    layers = matrices(problem, slopes)
+    ranks_found = jnp.stack([matrix_ranks.numerical_rank(cutoffs, matrix) for matrix in layers])
     return jnp.where(jnp.all(indices < samples), ranks_found, -1)
 
 
