@@ -78,8 +78,9 @@ def _by_first_use(
     module: nn.Module, paths: tuple[Path, ...], shape: tuple[int, ...]
 ) -> tuple[Path, ...]:
     """Sorted by the first operation that takes the array, in a pass with arrays in any order."""
+    shapes = shapes_of(module, paths, shape)
     with jax.enable_x64(True):
-        arrays, inputs = drawn(shapes_of(module, paths, shape), shape[1:], 0)
+        arrays, inputs = drawn(shapes, shape[1:], 0)
         try:
             traced = jax.make_jaxpr(bind(apply, module, paths))(arrays, inputs).jaxpr
         except flax.errors.InvalidRngError as error:

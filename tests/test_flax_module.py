@@ -260,6 +260,14 @@ def test_modules_of_another_kind_are_refused_by_what_they_are(module, message):
         models.from_flax(module, jnp.zeros((2, 4)))
 
 
+def test_a_loop_with_states_in_single_precision_is_refused_in_single_precision():
+    def through(x):
+        return dense(1)(nn.RNN(nn.SimpleCell(3))(x)[:, -1])
+
+    with jax.enable_x64(False), pytest.raises(ValueError, match=r"as the states of nn\.RNN do"):
+        models.from_flax(Passed(through), jnp.zeros((2, 5, 4)))
+
+
 def test_layers_within_a_transformation_move_and_do_not_show_what_they_see():
     def through(x):
         loop = nn.scan(Step, variable_broadcast="params", split_rngs={"params": False}, length=3)
