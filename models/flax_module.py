@@ -66,6 +66,7 @@ def from_flax(
             than one output array, computes in another precision than its inputs', or its samples
             depend on each other.
 
+    >>> import jax.numpy as jnp
     >>> class Pair(nn.Module):
     ...     @nn.compact
     ...     def __call__(self, x):
