@@ -6,7 +6,7 @@ mapped takes exactly the steps that it would take alone; whichever way, none dis
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +18,10 @@ from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem
 from .checkpoint import Checkpoint
+from .host import is_key, numbers_of, with_numbers
 from .memory import COPIES, Memory, bytes_of
 from .observe import Observe, observe
-from .placement import Placement, gathered, placement, share, spread, unit
+from .placement import Fill, Placement, gathered, placement, share, spread, unit
 from .simulate import (
     LOOKS_PER_CHUNK,
     Carry,
@@ -30,13 +31,12 @@ from .simulate import (
     chunk_of,
     drive,
     expect_watch,
-    raise_failure,
     resume,
     run_looks,
     start_alone,
 )
 from .stopping import Condition
-from .trajectory import Trajectory
+from .trajectory import Trajectory, raise_failure
 from .types import DATA, Dynamics, State, Status, one_problem, replace
 
 
@@ -91,23 +91,23 @@ def ensemble(
     members = _count(dynamics, starts, values)
     place = placement(batching, together)
     numbers = share(place, members)
-    if _leading(dynamics, starts) is not None:
-        starts = jax.tree.map(lambda leaf: leaf[numbers], starts)
-    values = {name: value[numbers] for name, value in values.items()}
+    if place.processes > 1:
+        if _leading(dynamics, starts) is not None:
+            starts = jax.tree.map(lambda leaf: leaf[numbers], starts)
+        values = {name: value[numbers] for name, value in values.items()}
     watch = Watch(observe, stop)
     carry = _first_carries(dynamics, starts, values, numbers, key, watch, place)
-    single = {name: value for name, value in values.items() if name not in DATA}
-    varied = replace(dynamics, **single)
+    varied = replace(dynamics, **{name: values[name] for name in values if name not in DATA})
     asked = check_times(times, carry.state)
     stops, reached = varied.stops(varied.parameters, asked[numbers] if asked.ndim > 1 else asked)
     stops = jax.tree.map(lambda leaf: _for_each(leaf, len(numbers)), stops)
     run = spread(_chunk_of_member, place)
-    fill = _Fill(len(numbers), -len(numbers) % unit(place))
+    fill = Fill(len(numbers), -len(numbers) % unit(place))
     values = fill.up(values)
 
     def run_chunk(carry: Carry, looks: PyTree) -> tuple[Carry, PyTree]:
         own = (values, fill.up(looks))
-        return fill.off(run((dynamics, watch), own, fill.up_idle(carry)))
+        return fill.off(run((dynamics, watch), own, _filled(fill, carry)))
 
     carry, rows = drive(run_chunk, carry, stops, axis=1, progress=progress, checkpoint=checkpoint)
     found = (_for_each(jnp.asarray(reached), len(numbers)), rows, carry.state)
@@ -178,30 +178,11 @@ def _for_each(leaf: Any, members: int) -> Any:
     return jnp.broadcast_to(leaf, (members, leaf.shape[-1]))
 
 
-class _Fill(NamedTuple):
-    """Idle members up to what a program takes: copies of the last that never move."""
-
-    members: int
-    extra: int
-
-    def up(self, tree: PyTree) -> PyTree:
-        if self.extra == 0:
-            return tree
-        return jax.tree.map(
-            lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], self.extra, axis=0)]), tree
-        )
-
-    def up_idle(self, carry: Carry) -> Carry:
-        if self.extra == 0:
-            return carry
-        carry = self.up(carry)
-        idle = carry.state.status.at[self.members :].set(Status.CONDITION_MET)
-        return carry._replace(state=carry.state._replace(status=idle))
-
-    def off(self, tree: PyTree) -> PyTree:
-        if self.extra == 0:
-            return tree
-        return jax.tree.map(lambda leaf: leaf[: self.members], tree)
+def _filled(fill: Fill, carry: Carry) -> Carry:
+    """Carries up to what the program takes; those that fill it up never move."""
+    carry = fill.up(carry)
+    idle = carry.state.status.at[fill.members :].set(Status.CONDITION_MET)
+    return carry._replace(state=carry.state._replace(status=idle)) if fill.extra else carry
 
 
 def _first_carries(
@@ -231,8 +212,25 @@ def _first_carries(
     if place.how == "vmap":
         # Copied, since the first chunk gives its buffers away and these may be the caller's.
         return jax.tree.map(jnp.copy, jax.vmap(one)(members))
-    each = [one(jax.tree.map(lambda leaf, i=i: leaf[i], members)) for i in range(len(numbers))]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+    numbers_of_members = range(len(numbers))
+    if is_traced(members):
+        each = [one(jax.tree.map(lambda leaf, i=i: leaf[i], members)) for i in numbers_of_members]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)
+    # On the host, where slicing and stacking cost next to nothing.
+    rows = jax.tree.map(numbers_of, members)
+    each = [
+        one(jax.tree.map(lambda row, leaf, i=i: _row(row, leaf, i), rows, members))
+        for i in numbers_of_members
+    ]
+    return jax.tree.map(
+        lambda *leaves: with_numbers(np.stack([numbers_of(leaf) for leaf in leaves]), leaves[0]),
+        *each,
+    )
+
+
+def _row(rows: np.ndarray, leaf: Array, member: int) -> Any:
+    """One member's part of what is on the host; a key is a key again."""
+    return with_numbers(rows[member], leaf) if is_key(leaf) else np.asarray(rows[member])
 
 
 def _check_data(problem: Problem, name: str, value: Array) -> None:

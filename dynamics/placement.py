@@ -110,6 +110,32 @@ def unit(place: Placement) -> int:
     return place.devices * (place.together or 1)
 
 
+class Fill(NamedTuple):
+    """Copies of the last member, up to what a program takes.
+
+    Attributes:
+        members: How many there are.
+        extra: How many copies.
+    """
+
+    members: int
+    extra: int
+
+    def up(self, tree: PyTree) -> PyTree:
+        """The tree of all members with the copies at its end."""
+        if self.extra == 0:
+            return tree
+        return jax.tree.map(
+            lambda leaf: jnp.concatenate([leaf, jnp.repeat(leaf[-1:], self.extra, axis=0)]), tree
+        )
+
+    def off(self, tree: PyTree) -> PyTree:
+        """The tree without them."""
+        if self.extra == 0:
+            return tree
+        return jax.tree.map(lambda leaf: leaf[: self.members], tree)
+
+
 def share(place: Placement, members: int) -> np.ndarray:
     """The numbers of the members that this process runs; the last one again where there are none.
 

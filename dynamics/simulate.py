@@ -24,7 +24,7 @@ from .checkpoint import Checkpoint
 from .memory import bytes_of, require_room
 from .observe import Observe, observe, or_nan
 from .stopping import Condition, Look
-from .trajectory import Trajectory
+from .trajectory import Trajectory, raise_failure
 from .types import Dynamics, State, Status, start
 
 LOOKS_PER_CHUNK = 32
@@ -153,16 +153,22 @@ def drive(
     try:
         for first in chunks if progress is None else progress(chunks):
             carry, rows = run_chunk(carry, chunk_of(stops, first, axis=axis))
-            keep = (slice(None),) * axis + (slice(count - first),)
-            pieces.append(jax.tree.map(lambda leaf, keep=keep: leaf[keep], rows))
+            seen = min(LOOKS_PER_CHUNK, count - first)
+            pieces.append(_first_looks(rows, seen, axis))
             if checkpoint is not None:
-                looks = min(first + LOOKS_PER_CHUNK, count)
-                checkpoint.keep(looks, carry, _looks_first(pieces[-1], axis))
+                checkpoint.keep(first + seen, carry, _looks_first(pieces[-1], axis))
     except BaseException:
         if checkpoint is not None:
             checkpoint.flush()
         raise
     return carry, jax.tree.map(lambda *parts: jnp.concatenate(parts, axis=axis), *pieces)
+
+
+def _first_looks(rows: PyTree, count: int, axis: int) -> PyTree:
+    """Without the rows of a last chunk that nobody has asked for."""
+    if count == LOOKS_PER_CHUNK:
+        return rows
+    return jax.tree.map(lambda leaf: jax.lax.slice_in_dim(leaf, 0, count, axis=axis), rows)
 
 
 def _looks_first(rows: PyTree, axis: int) -> PyTree:
@@ -271,20 +277,6 @@ def check_times(times: ArrayLike, state: State | None = None) -> Float[np.ndarra
             stands, asked = begun.ravel()[late[0]], first.ravel()[late[0]]
             raise refusal(f"times from {stands:g} on, where the state stands", asked, "begin later")
     return values
-
-
-def raise_failure(trajectory: Trajectory) -> None:
-    """Raises if a member failed.
-
-    Raises:
-        RuntimeError: With the status's sentence.
-    """
-    statuses = np.atleast_1d(np.asarray(trajectory.final.status))
-    failed = np.flatnonzero(statuses >= Status.DIVERGED)
-    if failed.size:
-        status = Status(int(statuses[failed[0]]))
-        which = "" if statuses.size == 1 else f"member {failed[0]} (of {failed.size} that failed) "
-        raise RuntimeError(f"{which}{status.sentence}")
 
 
 def chunk_of(stops: PyTree, first: int = 0, *, axis: int) -> tuple[PyTree, Bool[np.ndarray, "..."]]:

@@ -75,6 +75,20 @@ def member(trajectory: Trajectory, index: int) -> Trajectory:
     return jax.tree.map(lambda leaf: leaf[index], trajectory)
 
 
+def raise_failure(trajectory: Trajectory) -> None:
+    """Raises if a member failed.
+
+    Raises:
+        RuntimeError: With the status's sentence.
+    """
+    statuses = np.atleast_1d(np.asarray(trajectory.final.status))
+    failed = np.flatnonzero(statuses >= Status.DIVERGED)
+    if failed.size:
+        status = Status(int(statuses[failed[0]]))
+        which = "" if statuses.size == 1 else f"member {failed[0]} (of {failed.size} that failed) "
+        raise RuntimeError(f"{which}{status.sentence}")
+
+
 def _told(status: Status | list[Status]) -> str:
     if isinstance(status, Status):
         return status.sentence

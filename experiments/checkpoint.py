@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..dynamics.checkpoint import Kept
+from ..dynamics.host import numbers_of, with_numbers
 from ..dynamics.simulate import LOOKS_PER_CHUNK
 from .errors import UsageError
 from .storage import write_json
@@ -88,7 +89,7 @@ class FolderCheckpoint:
         """
         self._looks = looks
         # Copied, since the next chunk gives the buffers away.
-        self._state = [np.array(_plain(leaf)) for leaf in jax.tree.leaves(carry)]
+        self._state = [numbers_of(leaf).copy() for leaf in jax.tree.leaves(carry)]
         self._waiting.append([np.asarray(leaf) for leaf in jax.tree.leaves(rows)])
         if self.clock() - self._last >= self.every:
             self.flush()
@@ -163,19 +164,8 @@ def _restore(folder: Path, like: "PyTree") -> "PyTree":
     return jax.tree.unflatten(structure, [_as_before(value, leaf) for value, leaf in pairs])
 
 
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _plain(leaf: Any) -> Any:
-    """A random key as its numbers, anything else as it is."""
-    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
-
-
 def _as_before(value: np.ndarray, leaf: Any) -> Any:
-    like = _plain(leaf)
+    like = numbers_of(leaf)
     if (value.shape, value.dtype) != (like.shape, like.dtype):
         raise ValueError(f"a state of shape {value.shape} where {like.shape} is wanted")
-    if _is_key(leaf):
-        return jax.random.wrap_key_data(jnp.asarray(value), impl=jax.random.key_impl(leaf))
-    return jnp.asarray(value)
+    return with_numbers(value, leaf)
