@@ -250,7 +250,7 @@ def test_the_recipe_of_the_readme_works_as_written(tmp_path, monkeypatch):
     readme = re.sub(r"```.*?```", "", readme, flags=re.DOTALL)
     said = {
         name: next(span for span in re.findall(r"`([^`]+)`", readme) if name in span)
-        for name in ("jax.config.update", "read_weights", "to_polar(weights)", "own_subject")
+        for name in ("jax.config.update", "read_weights", "to_polar(weights", "own_subject")
     }
     assert said["jax.config.update"] in single_precision_refusal()
     network = NETWORKS["relu"]
@@ -259,7 +259,7 @@ def test_the_recipe_of_the_readme_works_as_written(tmp_path, monkeypatch):
     space = {"experiments": experiments, "models": models, "audit": audit, "network": network}
     space |= {"problem": problem_of(network)}
     space["weights"] = eval(said["read_weights"], space)
-    space["view"] = eval(said["to_polar(weights)"], space)
+    space["view"] = eval(said["to_polar(weights"], space)
     subject = eval(said["own_subject"], space)
     assert contested(asked(subject, "1.1", "2.1", "2.4")) == []
 
