@@ -109,19 +109,21 @@ def _list(_: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+RUN_USAGE = (
+    "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] "
+    "[--checkpoint-every SECONDS] [--field value]"
+)
+SWEEP_USAGE = (
+    "usage: rhoflow sweep NAME --grid FIELD=VALUE,VALUE [--grid ...] "
+    "[--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
+)
+
+
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
-    if options.name in ("-h", "--help"):
-        print(
-            "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] "
-            "[--checkpoint-every SECONDS] [--field value]"
-        )
-        return 0
-    default = catalogue.preset(options.name, options.preset)
-    config = _configured(options.name, default, rest)
+    config = _asked(options, rest, RUN_USAGE)
     if config is None:
         return 0
-    _use_all_cores()
-    keep_programs()
+    _prepare()
     from .runs import folder_of, run
 
     folder = options.output or folder_of(options.name)
@@ -133,26 +135,26 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
-    if options.name in ("-h", "--help"):
-        print(
-            "usage: rhoflow sweep NAME --grid FIELD=VALUE,VALUE [--grid ...] "
-            "[--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
-        )
-        return 0
-    default = catalogue.preset(options.name, options.preset)
-    config = _configured(options.name, default, rest)
+    config = _asked(options, rest, SWEEP_USAGE)
     if config is None:
         return 0
     from .grid import parsed
 
     grid = parsed(config, options.grid)
-    _use_all_cores()
-    keep_programs()
+    _prepare()
     from .sweeps import sweep
 
     with telling_how_to_go_on("the same command"):
         _print_sweep(sweep(config, grid, options.output, progress=_progress()))
     return 0
+
+
+def _asked(options: argparse.Namespace, rest: list[str], usage: str) -> Any:
+    """The configuration that is asked for; None where only help was."""
+    if options.name in ("-h", "--help"):
+        print(usage)
+        return None
+    return _configured(options.name, catalogue.preset(options.name, options.preset), rest)
 
 
 def _print_sweep(found: Any) -> None:
@@ -267,11 +269,12 @@ def _refuse(unknown: list[str], known: list[str] | None = None) -> None:
     raise UsageError(f"unknown option '{unknown[0]}'{hint}: '--help' lists all")
 
 
-def _use_all_cores() -> None:
-    """Makes each CPU core a device, which JAX only does before its first computation."""
+def _prepare() -> None:
+    """Makes each CPU core a device, and keeps compiled programs: before the first computation."""
     import jax
 
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    keep_programs()
 
 
 def _progress() -> Callable[..., Any] | None:

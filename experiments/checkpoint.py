@@ -24,7 +24,7 @@ from ..dynamics.checkpoint import Kept
 from ..dynamics.host import numbers_of, with_numbers
 from ..dynamics.simulate import LOOKS_PER_CHUNK
 from .errors import UsageError
-from .storage import write_json
+from .json_files import write_json
 
 if TYPE_CHECKING:
     import zarr

@@ -14,7 +14,6 @@ where configuration and code are the same.
 
 import contextlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ import cattrs
 
 from .catalogue import find
 from .errors import UsageError
+from .json_files import write_json
 
 if TYPE_CHECKING:
     import xarray
@@ -194,14 +194,3 @@ def _read_datasets(folder: Path) -> dict[str, "xarray.Dataset"]:
         with xr.open_zarr(store, consolidated=False) as dataset:
             datasets[store.stem] = dataset.load()
     return datasets
-
-
-def write_json(file: Path, content: dict[str, Any]) -> None:
-    """Writes or replaces a file in one step, on the disk before its name changes."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_suffix(".new")
-    with beside.open("w") as stream:
-        stream.write(json.dumps(content, indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    beside.replace(file)

@@ -5,7 +5,7 @@ grid: 10% to 90% of the members, and their median. Below, over the first two fie
 the final rho, and where mu/(M+lambda) says that it rests; over further fields, the median too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -14,33 +14,27 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .errors import UsageError
 from .gridded import bands
 from .plotting import BLUE, GREY, PREDICTED, TIME_LABEL, house_style
-from .sweeps import Sweep
 
 LABELLED = 12
 """Up to so many lines have a label each."""
 
 
-def draw(sweep: Sweep) -> Figure:
+def draw(fields: list[str], parts: Mapping[str, xr.Dataset]) -> Figure:
     """Draws a sweep.
 
-    Raises:
-        UsageError: If none of the experiment's parts observes rho.
+    Args:
+        fields: The grid's, the first dimensions of the datasets.
+        parts: Datasets with rho and rho_eq, by part of the experiment.
     """
-    parts = next(iter(sweep.records.values())).datasets if sweep.records else {}
-    shown = {part: sweep.dataset(part) for part in parts}
-    shown = {part: data for part, data in shown.items() if {"rho", "rho_eq"} <= set(data)}
-    if not shown:
-        raise UsageError(f"a sweep of {sweep.name} has no rho to draw: draw its dataset yourself")
     with house_style():
         figure, grid = plt.subplots(
-            2, len(shown), figsize=(5.6 * len(shown), 8.2), squeeze=False, sharey="row"
+            2, len(parts), figsize=(5.6 * len(parts), 8.2), squeeze=False, sharey="row"
         )
-        for column, (part, data) in zip(grid.T, shown.items(), strict=True):
-            _draw_bands(column[0], data, list(sweep.grid))
-            _draw_ends(column[1], data, list(sweep.grid))
+        for column, (part, data) in zip(grid.T, parts.items(), strict=True):
+            _draw_bands(column[0], data, fields)
+            _draw_ends(column[1], data, fields)
             column[0].set_title(f"{part}: rho(t), 10%..90% of {data.sizes['member']} members")
         grid[0][0].set_ylabel("rho")
         plt.close(figure)

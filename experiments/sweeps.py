@@ -30,6 +30,7 @@ from . import catalogue, storage
 from .errors import UsageError
 from .experiment import Row
 from .grid import Grid, checked, points, replaced
+from .json_files import write_json
 from .provenance import code
 from .runs import Record, open_run, run
 from .tables import as_text
@@ -100,10 +101,19 @@ class Sweep:
         return as_text(self.rows())
 
     def draw(self) -> "Figure":
-        """Rho(t) as bands over the members, and final rho against mu/(M+lambda)."""
+        """Rho(t) as bands over the members, and final rho against mu/(M+lambda).
+
+        Raises:
+            UsageError: If none of the experiment's parts observes rho.
+        """
         from .sweep_picture import draw
 
-        return draw(self)
+        parts = next(iter(self.records.values())).datasets if self.records else {}
+        shown = {part: self.dataset(part) for part in parts}
+        shown = {part: data for part, data in shown.items() if {"rho", "rho_eq"} <= set(data)}
+        if not shown:
+            raise UsageError(f"a sweep of {self.name} has no rho to draw: draw a dataset yourself")
+        return draw(list(self.grid), shown)
 
 
 def sweep(
@@ -209,7 +219,7 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
             "name another with --output, or remove it first"
         )
     try:
-        storage.write_json(folder / PLAN, plan)
+        write_json(folder / PLAN, plan)
     except OSError as error:
         raise storage.cannot_write(folder, error) from error
 
