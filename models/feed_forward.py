@@ -111,7 +111,7 @@ def _require_draws(layer: Layer, initialisation: Initialisation) -> None:
     expected = "an initialisation, initialisation(key, shape) -> array of that shape"
     remedy = "pass for example models.lecun(), called, or models.gaussian(norm=1.0)"
     try:
-        made = jax.eval_shape(bind(layer.draw, initialisation), jax.random.key(0))
+        made = jax.eval_shape(lambda: bind(layer.draw, initialisation)(jax.random.key(0)))
     except TypeError as error:
         raise refusal(expected, repr(initialisation), remedy) from error
     if getattr(made, "shape", None) != layer.shape:

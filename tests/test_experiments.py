@@ -221,3 +221,14 @@ def test_help_does_not_wait_for_jax():
         [sys.executable, "-c", code], env=dict(os.environ), capture_output=True, check=False
     )
     assert answer.returncode == 0, answer.stderr
+
+
+def test_finding_an_experiment_computes_nothing():
+    """The command line makes devices of the cores after it, which JAX refuses once it has begun."""
+    code = (
+        "import jax; from rhoflow.experiments import catalogue; "
+        "[catalogue.find(name) for name in catalogue.CATALOGUE]; "
+        "jax.config.update('jax_num_cpu_devices', 2)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert answer.returncode == 0, answer.stderr
