@@ -21,7 +21,7 @@ from .checkpoint import Checkpoint
 from .host import is_key, numbers_of, with_numbers
 from .memory import COPIES, Memory, bytes_of
 from .observe import Observe, observe
-from .placement import Fill, Placement, gathered, placement, share, spread, unit
+from .placement import Fill, Placement, gathered, own_share, placement, share, spread, unit
 from .simulate import (
     LOOKS_PER_CHUNK,
     Carry,
@@ -90,17 +90,16 @@ def ensemble(
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)
     place = placement(batching, together)
+    varied = replace(dynamics, **{name: values[name] for name in values if name not in DATA})
+    asked = check_times(times, starts if isinstance(starts, State) else None)
+    stops, reached = varied.stops(varied.parameters, asked)
+    stops = jax.tree.map(lambda leaf: _for_each(leaf, members), stops)
     numbers = share(place, members)
-    if place.processes > 1:
-        if _leading(dynamics, starts) is not None:
-            starts = jax.tree.map(lambda leaf: leaf[numbers], starts)
-        values = {name: value[numbers] for name, value in values.items()}
+    if _leading(dynamics, starts) is not None:
+        starts = own_share(place, members, starts)
+    values, stops = own_share(place, members, (values, stops))
     watch = Watch(observe, stop)
     carry = _first_carries(dynamics, starts, values, numbers, key, watch, place)
-    varied = replace(dynamics, **{name: values[name] for name in values if name not in DATA})
-    asked = check_times(times, carry.state)
-    stops, reached = varied.stops(varied.parameters, asked[numbers] if asked.ndim > 1 else asked)
-    stops = jax.tree.map(lambda leaf: _for_each(leaf, len(numbers)), stops)
     run = spread(_chunk_of_member, place)
     fill = Fill(len(numbers), -len(numbers) % unit(place))
     values = fill.up(values)
@@ -110,10 +109,10 @@ def ensemble(
         return fill.off(run((dynamics, watch), own, _filled(fill, carry)))
 
     carry, rows = drive(run_chunk, carry, stops, axis=1, progress=progress, checkpoint=checkpoint)
-    found = (_for_each(jnp.asarray(reached), len(numbers)), rows, carry.state)
-    reached, rows, state = gathered(place, members, found)
+    rows, state = gathered(place, members, (rows, carry.state))
+    reached = np.broadcast_to(reached, (members, np.shape(reached)[-1]))
     statistics = jax.vmap(dynamics.statistics)(state)
-    trajectory = Trajectory(np.asarray(reached), rows, state, statistics, str(place))
+    trajectory = Trajectory(reached, rows, state, statistics, str(place))
     if throw:
         raise_failure(trajectory)
     return trajectory

@@ -9,12 +9,12 @@ are vmapped.
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import psutil
 from jaxtyping import PyTree
 
 from ..models.checks import refusal
+from .host import is_key
 
 COPIES = 2
 """Rows are there twice when chunks are joined; states, when a chunk ends."""
@@ -49,11 +49,8 @@ def bytes_of(tree: PyTree) -> int:
 
 
 def _bytes(leaf: Any) -> int:
-    dtype = leaf.dtype
-    if jnp.issubdtype(dtype, jax.dtypes.extended):
-        words = jax.eval_shape(jax.random.key_data, leaf)
-        return int(np.prod(words.shape)) * words.dtype.itemsize
-    return int(np.prod(leaf.shape)) * dtype.itemsize
+    words = jax.eval_shape(jax.random.key_data, leaf) if is_key(leaf) else leaf
+    return int(np.prod(words.shape)) * words.dtype.itemsize
 
 
 def available() -> int:

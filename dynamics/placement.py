@@ -23,6 +23,7 @@ from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import PyTree
 
 from ..models.checks import counts, refusal, unknown
+from .host import numbers_of, with_numbers
 
 BATCHINGS = ("auto", "map", "vmap")
 
@@ -146,6 +147,14 @@ def share(place: Placement, members: int) -> np.ndarray:
     return np.minimum(np.arange(first, first + each), members - 1)
 
 
+def own_share(place: Placement, members: int, tree: PyTree) -> PyTree:
+    """What belongs to the members that this process runs, of what belongs to all."""
+    if place.processes == 1:
+        return tree
+    numbers = share(place, members)
+    return jax.tree.map(lambda leaf: leaf[numbers], tree)
+
+
 def gathered(place: Placement, members: int, tree: PyTree) -> PyTree:
     """What all processes have found, in the order of the members, on every one of them."""
     if place.processes == 1:
@@ -154,7 +163,4 @@ def gathered(place: Placement, members: int, tree: PyTree) -> PyTree:
 
 
 def _gathered(leaf: Any) -> Any:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        found = multihost_utils.process_allgather(jax.random.key_data(leaf), tiled=True)
-        return jax.random.wrap_key_data(jnp.asarray(found), impl=jax.random.key_impl(leaf))
-    return jnp.asarray(multihost_utils.process_allgather(leaf, tiled=True))
+    return with_numbers(multihost_utils.process_allgather(numbers_of(leaf), tiled=True), leaf)

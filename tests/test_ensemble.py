@@ -220,6 +220,17 @@ def test_an_interrupted_ensemble_goes_on_from_its_checkpoint_bit_for_bit(makes):
     assert_same_bits(resumed.final, whole.final)
 
 
+def test_times_stay_in_double_precision_where_members_are_single():
+    """0.1 units are one step; the time of the look is told as it was asked."""
+    with jax.enable_x64(False):
+        ours = dynamics.gradient_descent(problem(dtype="float32"), 0.1)
+        runs = dynamics.ensemble(ours, [start()] * 3, times=0.1 * np.arange(1, 4))
+        alone = dynamics.simulate(ours, start(), times=0.1 * np.arange(1, 4))
+    assert runs["rho"].dtype == "float32"
+    assert runs.times.dtype == alone.times.dtype == np.float64
+    np.testing.assert_array_equal(runs.times[2], alone.times)
+
+
 def test_processors_map_unless_told_otherwise():
     assert str(dynamics.placement()) == "map on 2 devices"
     assert str(dynamics.placement("vmap", 3)) == "vmap of 3 at a time on 2 devices"
