@@ -5,6 +5,9 @@ imports nothing of the library: forward and backward pass, the field of the flow
 the spheres, the ridge solution.
 """
 
+import importlib.util
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -205,3 +208,12 @@ def linear_map(polar):
     """rho V_1 V_2 ... V_L of a deep linear network, one number per feature."""
     rho, layers = as_numpy(polar)
     return rho * np.linalg.multi_dot(layers)[:, 0]
+
+
+def benchmark(name):
+    """A script of `benchmarks/`, as a module."""
+    place = Path(__file__).resolve().parent.parent / "benchmarks" / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"{name}_benchmark", place)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module

@@ -5,9 +5,7 @@ matter of the start. Then what is true: linear layers with decay end alike up to
 ones end equal up to signs; tied ones are equal, and no worse.
 """
 
-import importlib.util
 import itertools
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,15 +24,7 @@ LINEAR, RELU = models.deep_linear((WIDTH,) * 4 + (1,)), models.mlp((WIDTH,) * 4 
 TIED = models.tied((WIDTH, WIDTH, 1), times=2, activation=models.linear)
 
 
-def load_benchmark():
-    place = Path(__file__).resolve().parent.parent / "benchmarks" / "equal_layers.py"
-    spec = importlib.util.spec_from_file_location("equal_layers_benchmark", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-table = load_benchmark()
+table = references.benchmark("equal_layers")
 EACH_KIND = pytest.mark.parametrize("kind", table.KINDS)
 EACH_START = pytest.mark.parametrize("equal", [False, True], ids=["unequal start", "equal start"])
 

@@ -3,14 +3,12 @@
 The hundred networks are those of `benchmarks/bounds.py`, which prints how tight each bound is.
 """
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from references import benchmark
 from rhoflow import dynamics, models
 from rhoflow.dynamics.observables import (
     BY_NAME,
@@ -31,15 +29,7 @@ HEAD, NONLINEAR, CLASSES, SAMPLES = 3, 2, 3, 9
 LEAKY = models.mlp((5, 10, 6, 4, 3), activation=models.leaky_relu(0.25))
 
 
-def load_benchmark():
-    place = Path(__file__).resolve().parent.parent / "benchmarks" / "bounds.py"
-    spec = importlib.util.spec_from_file_location("bounds_benchmark", place)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-hundred = load_benchmark()
+hundred = benchmark("bounds")
 
 
 def drawn(network=NETWORK, seed=0, decay=1e-3):
