@@ -164,18 +164,13 @@ def open_sweep(folder: str | Path) -> Sweep:
         UsageError: If the folder holds none, or cannot be read.
     """
     root = Path(folder)
-    if not is_sweep(root):
-        raise UsageError(f"'{root}' is no sweep's folder: name one 'rhoflow sweep' has written")
+    plan = _read_plan(root)
     try:
-        plan = json.loads((root / PLAN).read_text())
         config: Any = cattrs.structure(plan["config"], catalogue.find(plan["experiment"]).config)
         grid = {field: tuple(values) for field, values in plan["grid"].items()}
         places = dict(zip(points(grid), plan["runs"], strict=True))
     except storage.READING_FAILS as error:
-        raise UsageError(
-            f"cannot read the sweep in '{root}' ({type(error).__name__}): it was damaged or "
-            "written by another version; run it again in another folder"
-        ) from error
+        raise _damaged(root, error) from error
     opened = {
         values: open_run(root / RUNS / place)
         for values, place in places.items()
@@ -183,6 +178,22 @@ def open_sweep(folder: str | Path) -> Sweep:
     }
     records = {at: record for at, record in opened.items() if record.provenance["finished"]}
     return Sweep(plan["experiment"], root, config, grid, records)
+
+
+def _read_plan(folder: Path) -> dict[str, Any]:
+    if not is_sweep(folder):
+        raise UsageError(f"'{folder}' is no sweep's folder: name one 'rhoflow sweep' has written")
+    try:
+        return dict(json.loads((folder / PLAN).read_text()))
+    except storage.READING_FAILS as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> UsageError:
+    return UsageError(
+        f"cannot read the sweep in '{folder}' ({type(error).__name__}): it was damaged or "
+        "written by another version; run it again in another folder"
+    )
 
 
 def is_sweep(folder: str | Path) -> bool:
@@ -207,7 +218,7 @@ def _digest(content: Any) -> str:
 def _claim(folder: Path, plan: dict[str, Any]) -> None:
     """Takes a folder for a sweep: a new one, or one of the same experiment and code."""
     if is_sweep(folder):
-        before = json.loads((folder / PLAN).read_text())
+        before = _read_plan(folder)
         if (before.get("experiment"), before.get("code")) != (plan["experiment"], plan["code"]):
             raise UsageError(
                 f"'{folder}' holds a sweep of another experiment or of other code: "

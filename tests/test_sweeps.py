@@ -211,6 +211,14 @@ def test_folders_that_are_taken_are_refused(done, tmp_path):
         experiments.sweep(CONFIG, GRID, done.folder)
 
 
+def test_a_sweep_whose_plan_is_damaged_says_so(tmp_path):
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(experiments.UsageError, match="damaged or written by another version"):
+        experiments.sweep(CONFIG, GRID, tmp_path)
+    with pytest.raises(experiments.UsageError, match="damaged or written by another version"):
+        experiments.open_sweep(tmp_path)
+
+
 def test_a_sweep_of_other_code_is_refused(tmp_path):
     plan = {"experiment": "quickstart", "code": "another"}
     (tmp_path / "sweep.json").write_text(json.dumps(plan))
