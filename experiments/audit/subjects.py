@@ -57,13 +57,15 @@ def own_subject(
 
 
 def _upright(problem: models.Problem, view: models.View) -> models.View:
-    """The same function with rho above zero: a negative one goes to the last layer's sign."""
+    """The same function with rho above zero: a negative one's sign goes to `Network.signed`."""
     if not isinstance(view, models.Polar) or float(view.rho) > 0:
         return view
-    if float(view.rho) == 0 or not problem.network.layers:
+    number = problem.network.signed
+    if float(view.rho) == 0 or number is None:
         raise refusal("a rho above zero", float(view.rho), "pass another point")
-    *below, top = view.directions
-    return models.Polar(-view.rho, (*below, -top))
+    directions = list(view.directions)
+    directions[number] = -directions[number]
+    return models.Polar(-view.rho, tuple(directions))
 
 
 def _check(problem: models.Problem, view: models.View) -> None:

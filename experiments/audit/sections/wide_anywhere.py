@@ -92,6 +92,11 @@ def _above(item: str, place: str, claim: str, name: str, form: str = "bound") ->
     return Statement(item, place, claim, measure, tolerance=SLACK, asked_of=HEAD)
 
 
+def _below(item: str, place: str, claim: str, module: ModuleType, name: str) -> Statement:
+    measure = bound(from_below, module, name, "bound")
+    return Statement(item, place, claim, measure, tolerance=SLACK, asked_of=HEAD)
+
+
 STATEMENTS = (
     _above("8.1", "[Wide] (23), anywhere", "|Z_{L-1} - W_L^+ Y| <= Psi", "distance"),
     _above("8.2", "[Wide] (18), anywhere", "NC1 <= (r^2/N) Psi^2/(...)^2", "nc1"),
@@ -100,34 +105,24 @@ STATEMENTS = (
     _above("8.4", "[Wide] (20), anywhere", "NC2 <= (kappa(W_L) + t)/(1 - t)", "nc2"),
     _above("8.5", "[Wide] (21), anywhere", "|(W'^+ - W'^T) Y| <= sqrt N (kappa - 1/kappa)",
            "transpose"),
-    Statement(
-        "8.5", "in place of [Wide] (21), anywhere", "cos(W_L^+ e_c, W_c) >= 2 kappa/(1 + kappa^2)",
-        bound(from_below, wide, "nc3_balanced", "bound"), tolerance=SLACK, asked_of=HEAD,
-    ),
-    Statement(
-        "8.5", "[Wide] (21), NC3 anywhere", "NC3 >= its corrected bound",
-        bound(from_below, wide, "nc3", "bound"), tolerance=SLACK, asked_of=HEAD,
-    ),
+    _below("8.5", "in place of [Wide] (21), anywhere",
+           "cos(W_L^+ e_c, W_c) >= 2 kappa/(1 + kappa^2)", wide, "nc3_balanced"),
+    _below("8.5", "[Wide] (21), NC3 anywhere",
+           "NC3 >= its corrected bound", wide, "nc3"),
     _above("8.6", "[Wide] Lemma C.2, anywhere",
            "|(W_L W_L^T)^{L_2} - head head^T| <= (L_2 (L_2 - 1)/2) eps_2 r^..", "power", "sharper"),
-    Statement(
-        "8.10", "[Wide] (14), anywhere", "s_K(head) >= (s_K(Y) - eps_1)/|Z_{L_1}|",
-        bound(from_below, wide_conditioning, "floor", "bound"), tolerance=SLACK, asked_of=HEAD,
-    ),
-    Statement(
-        "8.10", "[Wide] Prop 5.1, anywhere", "|theta|^2 >= L_2 sum_i s_i(head)^{2/L_2}",
-        bound(from_below, wide_conditioning, "size", "bound"), tolerance=SLACK, asked_of=HEAD,
-    ),
+    _below("8.10", "[Wide] (14), anywhere",
+           "s_K(head) >= (s_K(Y) - eps_1)/|Z_{L_1}|", wide_conditioning, "floor"),
+    _below("8.10", "[Wide] Prop 5.1, anywhere",
+           "|theta|^2 >= L_2 sum_i s_i(head)^{2/L_2}", wide_conditioning, "size"),
     Statement(
         "8.10", "[Wide] (15), anywhere",
         "kappa(head)^{2/L_2} <= |theta|^2/(L_2 s^{2/L_2}) - (K - 1)",
         bound(from_above, wide_conditioning, "condition_by_size", "bound"), tolerance=SLACK,
         asked_of=HEAD,
     ),
-    Statement(
-        "8.11", "[Wide] Prop 5.3, anywhere", "|Theta| >= (...) sum_l kappa(W_{L:l})^2",
-        bound(from_below, wide_conditioning, "kernel", "bound"), tolerance=SLACK, asked_of=HEAD,
-    ),
+    _below("8.11", "[Wide] Prop 5.3, anywhere",
+           "|Theta| >= (...) sum_l kappa(W_{L:l})^2", wide_conditioning, "kernel"),
     Statement("8.12", "[Wide] 6, balance anywhere", "balance by its definition", balances,
               tolerance=1e-9, asked_of=DENSE),
     Statement("8.12", "[Wide] 6, negativity anywhere", "negativity by its definition", negativities,
