@@ -18,7 +18,7 @@ Printed as markdown, the largest relative differences
 weight_decay w adds w x to the gradient, our decay of free weights is lambda |W|^2: w = 2 lambda.
 PyTorch's epsilon of batch norm is absolute, ours in units of a channel's |w|^2: ours is zero in the
 comparison and PyTorch's, which must be positive, 1e-20; the last rows show what each library's
-default makes of it. PyTorch lives in an environment of its own, `convolution/torch_step_peer.py`
+default makes of it. PyTorch lives in an environment of its own, `side_by_side/torch_step_peer.py`
 is its half.
 """
 
@@ -36,7 +36,7 @@ from rhoflow import dynamics, experiments, models
 from rhoflow.dynamics import normalisation as kinds
 from rhoflow.experiments.data import DataConfig, load
 
-PEER = Path(__file__).parent / "convolution" / "torch_step_peer.py"
+PEER = Path(__file__).parent / "side_by_side" / "torch_step_peer.py"
 BATCH, STEPS, WEIGHT_DECAY = 128, 2, 0.01
 MOMENTA = {"plain": 0.0, "heavy": 0.9}
 NONE, ALMOST_NONE = models.BatchNorm(0.0), 1e-20

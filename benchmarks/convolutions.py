@@ -3,9 +3,10 @@
 Workload C: three 3x3 convolutions (32, 64, 128 channels, stride 2, padded) and a dense head of two
 outputs, batch 128, SGD with momentum, random images of 16x16 and 32x32; and the six-layer network
 of [Dyn] at 32x32. One member runs alone; several run as `dynamics.ensemble` would run them: mapped
-or vmapped. A method is `models.convolution`'s: slices, or the library's.
+or vmapped. A method is `models.convolution`'s: the one that it chooses, slices, or the library's
+(which inside a compiled loop on a CPU takes many times as long).
 
-    python benchmarks/convolution/ours.py [--networks six,c16] [--members 1,10] [--repeats 9]
+    python benchmarks/convolutions.py [--networks six,c16] [--members 1,10] [--methods auto,slices]
 
 prints the median of milliseconds a member and step as markdown. With `--torch PYTHON`, an
 interpreter that has torch, the plain PyTorch loop takes turns with ours, and the table says how
@@ -14,9 +15,8 @@ many times as long it took: the median over rounds and their lower quartile.
 
 import argparse
 import itertools
-import json
 import statistics
-import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -24,6 +24,11 @@ import jax
 import numpy as np
 
 from rhoflow import dynamics, models
+
+SIDE_BY_SIDE = Path(__file__).parent / "side_by_side"
+sys.path.insert(0, str(SIDE_BY_SIDE))
+
+from turns import Peer, over, quartiles  # noqa: E402
 
 PEER = "PyTorch, plain loop"
 BATCH, SAMPLES, RATE = 128, 512, 0.01
@@ -40,8 +45,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", default="c16,c32")
     parser.add_argument("--members", default="1,8")
-    parser.add_argument("--methods", default="slices,library")
-    parser.add_argument("--ways", default="map,vmap")
+    parser.add_argument("--methods", default="auto")
+    parser.add_argument("--ways", default="map")
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--torch", default=None)
@@ -50,7 +55,8 @@ def main():
     print("| network | members | how | ms a member and step | PyTorch's over it, lower quartile |")
     print("|---|---|---|---|---|")
     for network in given.networks.split(","):
-        peer = Peer(given.torch, network) if given.torch else None
+        script = SIDE_BY_SIDE / "torch_convolutions.py"
+        peer = Peer(given.torch, script, network) if given.torch else None
         for members in map(int, given.members.split(",")):
             measure(network, members, given, peer)
 
@@ -62,7 +68,7 @@ def measure(network, members, given, peer):
     for method, way in itertools.product(given.methods.split(","), ways):
         cases[f"{method}, {way}"] = prepared(network, members, method, way, given.steps)
     if peer:
-        cases[PEER] = lambda: peer.seconds(given.steps) * members
+        cases[PEER] = lambda: better_of_threads(peer, given.steps) * members
     taken = {name: [] for name in cases}
     for _, (name, run) in itertools.product(range(given.repeats), cases.items()):
         taken[name].append(1e3 * run() / members / given.steps)
@@ -73,10 +79,16 @@ def measure(network, members, given, peer):
 
 def ratio(peer, ours):
     """How many times as long the peer took, round by round: median and lower quartile."""
-    rounds = [theirs / mine for theirs, mine in zip(peer, ours, strict=False)]
-    if len(rounds) < 2:
+    if len(peer) < 2:
         return "-"
-    return f"{statistics.median(rounds):.2f}, {statistics.quantiles(rounds, n=4)[0]:.2f}"
+    low, middle, _ = quartiles(over(peer, ours))
+    return f"{middle:.2f}, {low:.2f}"
+
+
+def better_of_threads(peer, steps):
+    """Seconds of the plain PyTorch loop, on one thread or on two."""
+    peer.ask({"steps": steps})
+    return min(peer.answered())
 
 
 def prepared(network, members, method, way, steps):
@@ -105,22 +117,6 @@ def prepared(network, members, method, way, steps):
 
     run()
     return run
-
-
-class Peer:
-    """The plain PyTorch loop in a process of its own, which waits for its turn."""
-
-    def __init__(self, python, network):
-        script = Path(__file__).with_name("torch_peer.py")
-        self.process = subprocess.Popen(
-            [python, str(script), network], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-
-    def seconds(self, steps):
-        """The better of one thread and two."""
-        self.process.stdin.write(json.dumps(steps) + "\n")
-        self.process.stdin.flush()
-        return min(json.loads(self.process.stdout.readline()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """PyTorch's half of `torch_step.py`, in an environment of its own (`pip install torch numpy`).
 
-    python benchmarks/convolution/torch_step_peer.py FOLDER
+    python benchmarks/side_by_side/torch_step_peer.py FOLDER
 
 reads `request.npz`: the name of a network, batches ``[steps, batch, height, width, channels]`` and
 their targets, the rate, PyTorch's weight decay, the epsilon of its batch norm, and perhaps weights
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch_peer import convolutions
+from torch_convolutions import convolutions
 
 MOMENTA = {"plain": 0.0, "heavy": 0.9}
 

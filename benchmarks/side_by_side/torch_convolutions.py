@@ -1,16 +1,15 @@
-"""The plain PyTorch loop of `ours.py`, in an environment of its own (`pip install torch numpy`).
+"""The plain PyTorch loop of `convolutions.py`, in an environment of its own (`pip install torch`).
 
-    python benchmarks/convolution/torch_peer.py NETWORK
+    python benchmarks/side_by_side/torch_convolutions.py NETWORK
 
-reads a number of steps from each line of its input, and answers the seconds that they took on one
-thread and on two.
+answers a number of steps with the seconds that they took on one thread and on two, see `turns.py`.
 """
 
-import json
 import sys
 import time
 
 import torch
+from turns import answer
 
 BATCH, SAMPLES, RATE = 128, 512, 0.01
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
@@ -74,12 +73,15 @@ def main(name):
     targets = torch.eye(2, device=DEVICE)[torch.arange(SAMPLES, device=DEVICE) % 2] * 2 - 1
     optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9)
     seconds(network, optimiser, inputs, targets, 5)
-    for line in sys.stdin:
+
+    def respond(*, steps):
         taken = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            taken.append(seconds(network, optimiser, inputs, targets, json.loads(line)))
-        print(json.dumps(taken), flush=True)
+            taken.append(seconds(network, optimiser, inputs, targets, steps))
+        return taken
+
+    answer(respond)
 
 
 if __name__ == "__main__":
