@@ -48,15 +48,18 @@ def main() -> int:
 
 def survives(name: str, kills: int, moments: random.Random, folder: Path) -> bool:
     """Whether a command that is killed so often stores what it stores when it is left alone."""
-    began = time.perf_counter()
-    left_alone(name, folder / "whole")
-    length = time.perf_counter() - began
-    wanted, done, ends, same = stored(name, folder / "whole"), 0, 0, True
+    left_alone(name, folder / "whole")  # compiles, and keeps the programs for those that follow
+    wanted, length = stored(name, folder / "whole"), left_alone(name, folder / "again")
+    same, done, ends = equal(stored(name, folder / "again"), wanted), 0, 0
     while done < kills:
-        if killed(started(name, folder / f"{ends}"), moments.uniform(0.3, 0.9) * length):
+        place = folder / f"{ends}"
+        fresh = not place.exists()
+        lived = lifetime(started(name, place), moments.uniform(0.3, 0.9) * length)
+        if lived is None:
             done += 1
         else:  # it came to its end before: another one is killed from now on
-            same &= equal(stored(name, folder / f"{ends}"), wanted)
+            length = lived if fresh else length
+            same &= equal(stored(name, place), wanted)
             ends += 1
     left_alone(name, folder / f"{ends}")
     same &= equal(stored(name, folder / f"{ends}"), wanted)
@@ -64,15 +67,16 @@ def survives(name: str, kills: int, moments: random.Random, folder: Path) -> boo
     return same
 
 
-def killed(process: subprocess.Popen[bytes], after: float) -> bool:
-    """Kills a process after so many seconds; False if it has ended by itself before."""
+def lifetime(process: subprocess.Popen[bytes], most: float) -> float | None:
+    """How many seconds a process has lived; None if it had to be killed after so many."""
+    began = time.perf_counter()
     try:
-        process.wait(timeout=after)
+        process.wait(timeout=most)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        return True
-    return False
+        return None
+    return time.perf_counter() - began
 
 
 def started(name: str, folder: Path) -> subprocess.Popen[bytes]:
@@ -85,10 +89,12 @@ def started(name: str, folder: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ))
 
 
-def left_alone(name: str, folder: Path) -> None:
-    """Runs the command to its end."""
+def left_alone(name: str, folder: Path) -> float:
+    """Runs the command to its end; how many seconds that took."""
+    began = time.perf_counter()
     if started(name, folder).wait():
         raise RuntimeError(f"'rhoflow {' '.join(COMMANDS[name])}' failed: see above")
+    return time.perf_counter() - began
 
 
 def stored(name: str, folder: Path) -> dict[str, np.ndarray]:

@@ -265,7 +265,7 @@ def test_running_statistics_are_exponential_averages_whatever_the_optimiser(
 @pytest.mark.parametrize(("decay", "frozen"), [("layers", (0,)), ("top", ())])
 def test_the_certificate_stays_constant_along_the_flow(decay, frozen):
     problem, duration = references.problem(SMOOTH), 2.0
-    kind = kinds.batch_norm(decay=decay, frozen=frozen)
+    kind = kinds.fitting(problem, kinds.batch_norm(decay=decay, frozen=frozen))
     flow = dynamics.gradient_flow(problem, normalisation=kind, rtol=1e-11, atol=1e-13)
     ran = dynamics.simulate(flow, drawn(), times=[0.0, duration])
     begin = kind.certificate(problem, jnp.asarray(0.0), kind.prepare(drawn()))

@@ -181,6 +181,47 @@ def test_a_flow_that_spends_its_budget_leaves_the_others_bit_for_bit():
         assert_member_is(runs, index, one)
 
 
+FAILS = {
+    "sgd": {"learning_rate": {3: 1e4, 17: 1e5}},
+    "flow": {"max_steps": {3: 3, 17: 1}},
+}
+ENDS = {
+    "sgd": {2: "DIVERGED", 3: "DIVERGED", 17: "DIVERGED"},
+    "flow": {2: "DIVERGED", 3: "BUDGET_SPENT", 17: "BUDGET_SPENT"},
+}
+
+
+@pytest.mark.parametrize("batching", ["vmap", "map"])
+@pytest.mark.parametrize("makes", ["sgd", "flow"])
+def test_of_32_members_29_do_not_notice_that_three_fail(makes, batching):
+    """One starts from NaN, two diverge or have hardly a step to take."""
+    moves, key = (descent(), KEY) if makes == "sgd" else (dynamics.gradient_flow(problem()), None)
+    ((name, wild),) = FAILS[makes].items()
+    tame = np.full(32, 0.1 if makes == "sgd" else 1000)
+    failing = tame.copy()
+    failing[list(wild)] = list(wild.values())
+    begin = starts(32)
+    ill = begin._replace(rho=begin.rho.at[2].set(jnp.nan))
+
+    def run(begin, numbers):
+        unit = 10 * numbers[:, None] if makes == "sgd" else 0.4
+        return dynamics.ensemble(
+            moves, begin, times=unit * np.arange(9) + np.zeros((32, 1)), observe=LOOK, key=key,
+            over={name: numbers}, batching=batching,
+        )  # fmt: skip
+
+    some_fail, none_fails = run(ill, failing), run(begin, tame)
+    for index, status in enumerate(some_fail.status):
+        assert status.name == ENDS[makes].get(index, "FINISHED"), index
+    well = np.array([index for index in range(32) if index not in ENDS[makes]])
+    ours, theirs = (
+        jax.tree.map(lambda leaf: leaf[well], runs.observations) for runs in (some_fail, none_fails)
+    )
+    if batching == "map":
+        assert_same_bits(ours, theirs)
+    assert difference(ours, theirs) <= VMAP
+
+
 class Memory:
     """A checkpoint that keeps everything where it is, and may interrupt."""
 

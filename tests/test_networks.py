@@ -315,7 +315,7 @@ def test_inhomogeneous_networks_move_in_weights(why):
 
 def test_a_tied_network_is_refused_where_radii_multiply():
     problem, _ = drawn(NETWORKS["tied"])
-    with pytest.raises(ValueError, match="higher degree"):
+    with pytest.raises(ValueError, match="not all of degree one"):
         dynamics.gradient_flow(problem, normalisation=kinds.layerwise())
 
 

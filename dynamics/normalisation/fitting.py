@@ -74,7 +74,7 @@ def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:
     if chosen.coupled is None:
         return _read_by_degrees(network, chosen)
     raise refusal(
-        f"a normalisation that fits {network.name}, where an array is of another or higher degree",
+        f"a normalisation that fits {network.name}, whose arrays are not all of degree one",
         chosen.name,
         "use sphere(), scheduled(), frozen_gain() or free()",
     )
