@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .foreign import read_weights
     from .gridded import bands
     from .labelling import labelled
+    from .report import write_report
+    from .reproduce import Reproduced, reproduce
     from .runs import Record, run
     from .runs import open_run as open
     from .sweeps import Sweep, open_sweep, sweep
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
+    "Reproduced": ("reproduce", "Reproduced"),
     "Sweep": ("sweeps", "Sweep"),
     "UsageError": ("errors", "UsageError"),
     "bands": ("gridded", "bands"),
@@ -35,13 +38,16 @@ _HOMES = {
     "open_sweep": ("sweeps", "open_sweep"),
     "preset": ("catalogue", "preset"),
     "read_weights": ("foreign", "read_weights"),
+    "reproduce": ("reproduce", "reproduce"),
     "run": ("runs", "run"),
     "sweep": ("sweeps", "sweep"),
+    "write_report": ("report", "write_report"),
 }
 
 __all__ = [
     "FolderCheckpoint",
     "Record",
+    "Reproduced",
     "Sweep",
     "UsageError",
     "bands",
@@ -51,8 +57,10 @@ __all__ = [
     "open_sweep",
     "preset",
     "read_weights",
+    "reproduce",
     "run",
     "sweep",
+    "write_report",
 ]
 
 

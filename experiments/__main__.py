@@ -1,9 +1,12 @@
-"""The command line: ``rhoflow list | run NAME | sweep NAME | show FOLDER | audit [FOLDER]``.
+"""The command line: ``rhoflow list | run | sweep | show | audit | report``.
 
     rhoflow list                                what can be run
     rhoflow run quickstart                      runs it, prints its table, stores its picture
     rhoflow run quickstart --preset tiny --seeds 2 --data.train 50 --output here
     rhoflow sweep quickstart --grid decay=0,1e-3 --grid initial_rho=0.5,2 --seeds 10
+    rhoflow run dyn-3 --preset laptop           reproduces a document's figure, decides its claims
+    rhoflow run all --preset laptop             every figure; run again, it goes on where it was
+    rhoflow report                              a page of all figures that were reproduced
     rhoflow show runs/quickstart-...            the table and the configuration of a stored run
     rhoflow audit                               which statements of the documents hold
     rhoflow audit runs/quickstart-...           which of them hold on a stored run
@@ -13,13 +16,8 @@ cannot be met ends in one line on standard error and exit status 2.
 """
 
 import argparse
-import contextlib
-import difflib
 import functools
-import io
-import itertools
 import os
-import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,7 +26,9 @@ from . import catalogue
 from .compiling import compile_quickly, keep_programs
 from .data import DataError
 from .errors import UsageError
+from .figures import registry
 from .interruption import telling_how_to_go_on
+from .options import RUN_USAGE, SWEEP_USAGE, configured, parser, refuse
 
 DESCRIPTION = "Gradient flow and SGD of deep homogeneous networks in polar coordinates."
 
@@ -44,8 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     """
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        options, rest = _parser().parse_known_args(given)
-        return options.command(options, rest)
+        options, rest = parser(DESCRIPTION).parse_known_args(given)
+        return COMMANDS[options.command](options, rest)
     except Exception as error:
         if not _is_a_refusal(error):
             raise
@@ -65,61 +65,23 @@ def _is_a_refusal(error: Exception) -> bool:
     return checks is not None and isinstance(error, checks.Refusal)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Any:
-        raise UsageError(f"{message}: see '{self.prog} --help'")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="rhoflow", description=DESCRIPTION)
-    commands = parser.add_subparsers(
-        required=True, metavar="list | run | sweep | show | audit", parser_class=_Parser
-    )
-    listing = commands.add_parser("list", help="what can be run")
-    listing.set_defaults(command=_list)
-    run = commands.add_parser("run", help="run an experiment", add_help=False, allow_abbrev=False)
-    run.add_argument("name")
-    run.add_argument("--preset", default="laptop")
-    run.add_argument("--output", default=None)
-    run.add_argument("--checkpoint-every", type=float, default=10.0)
-    run.set_defaults(command=_run)
-    sweep = commands.add_parser(
-        "sweep", help="run an experiment at every point of a grid", add_help=False,
-        allow_abbrev=False,
-    )  # fmt: skip
-    sweep.add_argument("name")
-    sweep.add_argument("--grid", action="append", default=[])
-    sweep.add_argument("--preset", default="laptop")
-    sweep.add_argument("--output", default=None)
-    sweep.set_defaults(command=_sweep)
-    show = commands.add_parser("show", help="show a stored run or sweep")
-    show.add_argument("folder")
-    show.set_defaults(command=_show)
-    audit = commands.add_parser("audit", help="which statements of the documents hold")
-    audit.add_argument("folder", nargs="?", default=None)
-    audit.set_defaults(command=_audit)
-    return parser
-
-
 def _list(_: argparse.Namespace, rest: list[str]) -> int:
-    _refuse(rest)
-    width = max(map(len, catalogue.CATALOGUE))
-    for name, entry in catalogue.CATALOGUE.items():
-        print(f"{name.ljust(width)}  {entry.question}")
+    refuse(rest)
+    told = {name: entry.question for name, entry in catalogue.CATALOGUE.items()}
+    figures = {name: entry.shows for name, entry in registry.REGISTRY.items()}
+    width = max(map(len, [*told, *figures]))
+    for title, lines in (("experiments", told), ("figures of the documents", figures)):
+        print(f"{title}:")
+        for name, says in lines.items():
+            print(f"  {name.ljust(width)}  {says}")
     return 0
 
 
-RUN_USAGE = (
-    "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] "
-    "[--checkpoint-every SECONDS] [--field value]"
-)
-SWEEP_USAGE = (
-    "usage: rhoflow sweep NAME --grid FIELD=VALUE,VALUE [--grid ...] "
-    "[--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
-)
-
-
 def _run(options: argparse.Namespace, rest: list[str]) -> int:
+    if options.name == registry.ALL:
+        return _run_all_figures(options, rest)
+    if options.name in registry.REGISTRY:
+        return _run_figure(options, rest)
     config = _asked(options, rest, RUN_USAGE)
     if config is None:
         return 0
@@ -131,6 +93,57 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         every = options.checkpoint_every
         record = run(config, folder, _progress(), checkpoint_every=every)
     _print_record(record)
+    return 0
+
+
+def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
+    default = registry.configured(options.name, options.preset)
+    config = configured(options.name, default, rest)
+    if config is None:
+        return 0
+    _prepare()
+    from .reproduce import ROOT, reproduce
+
+    with telling_how_to_go_on("the same command"):
+        figure = reproduce(
+            options.name, options.preset, options.output or ROOT, _progress(),
+            config=None if config == default else config,
+        )  # fmt: skip
+    print(figure.table())
+    print()
+    print(f"{figure.seconds:g} s of computing in {figure.record.folder}")
+    print(f"picture: {figure.folder / 'picture.png'}")
+    return 0
+
+
+def _run_all_figures(options: argparse.Namespace, rest: list[str]) -> int:
+    """Every figure; one that cannot be made leaves the others alone, and is told at the end."""
+    refuse(rest)
+    _prepare()
+    from .reproduce import ROOT, reproduce
+
+    missing = []
+    with telling_how_to_go_on("the same command"):
+        for name in registry.REGISTRY:
+            try:
+                figure = reproduce(name, options.preset, options.output or ROOT, _progress())
+            except Exception as error:
+                if not _is_a_refusal(error):
+                    raise
+                missing.append(f"{name}: {' '.join(str(error).split())}")
+            else:
+                print(f"{name}: {figure.counts()}", flush=True)
+    if missing:
+        raise UsageError(f"{len(missing)} figures are missing; {'; '.join(missing)}")
+    return 0
+
+
+def _report(options: argparse.Namespace, rest: list[str]) -> int:
+    refuse(rest)
+    from .report import write_report
+    from .reproduce import ROOT
+
+    print(write_report(options.folder or ROOT, options.output))
     return 0
 
 
@@ -154,7 +167,7 @@ def _asked(options: argparse.Namespace, rest: list[str], usage: str) -> Any:
     if options.name in ("-h", "--help"):
         print(usage)
         return None
-    return _configured(options.name, catalogue.preset(options.name, options.preset), rest)
+    return configured(options.name, catalogue.preset(options.name, options.preset), rest)
 
 
 def _print_sweep(found: Any) -> None:
@@ -168,7 +181,7 @@ def _print_sweep(found: Any) -> None:
 
 
 def _show(options: argparse.Namespace, rest: list[str]) -> int:
-    _refuse(rest)
+    refuse(rest)
     from .runs import open_run
     from .sweeps import is_sweep, open_sweep
 
@@ -186,7 +199,7 @@ def _show(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _audit(options: argparse.Namespace, rest: list[str]) -> int:
-    _refuse(rest)
+    refuse(rest)
     compile_quickly()
     import jax
 
@@ -223,52 +236,6 @@ def _print_record(record: Any) -> None:
     print(f"picture: {record.folder / 'picture.png'}")
 
 
-def _configured(name: str, default: Any, arguments: list[str]) -> Any:
-    """The configuration with its fields set from options; None after ``--help``."""
-    import tyro
-
-    said = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(said):
-            config, unknown = tyro.cli(
-                type(default), args=arguments, default=default, return_unknown_args=True,
-                prog=f"rhoflow run {name} [--preset tiny|laptop|paper] [--output FOLDER]",
-            )  # fmt: skip
-    except SystemExit as end:
-        if not end.code:
-            return None
-        raise UsageError(f"{_sentence(said.getvalue())} (see 'rhoflow run {name} --help')") from end
-    _refuse(unknown, _options_of(default))
-    return config
-
-
-def _sentence(box: str) -> str:
-    """The sentence that begins with "Error" in the frame that tyro draws, without the frame."""
-    lines = [re.sub("[│|╭╮╰╯─]|-{3,}", "", line).strip() for line in box.splitlines()]
-    after = itertools.dropwhile(lambda line: not line.startswith("Error"), lines)
-    words = " ".join(itertools.takewhile(bool, after))
-    return re.sub(r"^Error parsing \w+Config: ", "", words) or "options that cannot be read"
-
-
-def _options_of(config: Any, prefix: str = "--") -> list[str]:
-    """Options of a configuration and of the configurations in it."""
-    found: list[str] = []
-    for name, value in vars(config).items():
-        option = prefix + name.replace("_", "-")
-        nested = hasattr(value, "__dataclass_fields__")
-        found += _options_of(value, f"{option}.") if nested else [option]
-    return found
-
-
-def _refuse(unknown: list[str], known: list[str] | None = None) -> None:
-    if not unknown:
-        return
-    option = unknown[0].split("=")[0].replace("_", "-")
-    near = difflib.get_close_matches(option, [*(known or []), "--preset", "--output"], n=1)
-    hint = f" (did you mean '{near[0]}'?)" if near else ""
-    raise UsageError(f"unknown option '{unknown[0]}'{hint}: '--help' lists all")
-
-
 def _prepare() -> None:
     """Makes each CPU core a device, and keeps compiled programs: before the first computation."""
     import jax
@@ -285,6 +252,15 @@ def _progress() -> Callable[..., Any] | None:
 
     return functools.partial(tqdm, leave=False, file=sys.stderr)
 
+
+COMMANDS = {
+    "list": _list,
+    "run": _run,
+    "sweep": _sweep,
+    "show": _show,
+    "audit": _audit,
+    "report": _report,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

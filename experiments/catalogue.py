@@ -1,6 +1,6 @@
 """Every experiment by name, with the question that it asks.
 
-To add one: write a module in ``figures/`` that defines ``EXPERIMENT``, and add one line here. The
+To add one: write a module in ``studies/`` that defines ``EXPERIMENT``, and add one line here. The
 modules are imported when they are asked for, so that listing them is quick.
 """
 
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .errors import UsageError
 from .experiment import Experiment
+from .figures.registry import REGISTRY
 
 
 class Entry(NamedTuple):
@@ -21,15 +22,15 @@ class Entry(NamedTuple):
 
 CATALOGUE = {
     "quickstart": Entry(
-        ".figures.quickstart",
+        ".studies.quickstart",
         "Does rho come to rest where mu/(M+lambda) says, from small and large starts?",
     ),
     "separability": Entry(
-        ".figures.separability",
+        ".studies.separability",
         "How does a convolutional network come to separate its images, and where is rho then?",
     ),
     "order": Entry(
-        ".figures.order",
+        ".studies.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",
     ),
 }
@@ -42,7 +43,7 @@ def find(name: str) -> Experiment:
         UsageError: If there is none, with the nearest name.
     """
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1)
+        near = difflib.get_close_matches(name, [*CATALOGUE, *REGISTRY], n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""
         raise UsageError(f"unknown experiment '{name}'{hint}: 'rhoflow list' shows all")
     module = importlib.import_module(CATALOGUE[name].module, package=__package__)

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from rhoflow import experiments
-from rhoflow.experiments.figures import separability, two_classes
+from rhoflow.experiments.studies import separability, two_classes
 
 TIMES = np.array([0.0, 1.0, 2.0, 4.0])
 RHO = 50.0

@@ -1,0 +1,53 @@
+"""Every reproduced figure by its id, with what it shows.
+
+Ids are a document and its figure, ``dyn-3``; predictions that a document states without a figure
+are ``x-...``. To add one: write it in a module that defines ``FIGURES``, and add one line here. The
+modules are imported when they are asked for, so that listing them is quick.
+"""
+
+import difflib
+import importlib
+from typing import NamedTuple
+
+from ..errors import UsageError
+from .reproduction import Reproduction
+
+ALL = "all"
+
+
+class Entry(NamedTuple):
+    """Where a figure is defined, and what it shows."""
+
+    module: str
+    shows: str
+
+
+REGISTRY = {
+    "dyn-3": Entry(".initial_scale_dyn", "rho, loss and error from two initial scales"),
+}
+
+
+def find(name: str) -> Reproduction:
+    """The figure of an id.
+
+    Raises:
+        UsageError: If there is none, with the nearest id.
+    """
+    if name not in REGISTRY:
+        near = difflib.get_close_matches(name, REGISTRY, n=1)
+        hint = f" (did you mean '{near[0]}'?)" if near else ""
+        raise UsageError(f"unknown figure '{name}'{hint}: 'rhoflow list' shows all")
+    module = importlib.import_module(REGISTRY[name].module, package=__package__)
+    return module.FIGURES[name]
+
+
+def configured(name: str, preset: str) -> object:
+    """A figure's configuration of its study.
+
+    Raises:
+        UsageError: If there is no such figure or preset.
+    """
+    presets = find(name).presets
+    if preset not in presets:
+        raise UsageError(f"unknown preset '{preset}' of {name}: choose one of {', '.join(presets)}")
+    return presets[preset]

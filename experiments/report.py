@@ -1,0 +1,70 @@
+"""One page of all reproduced figures: claims, pictures, verdicts; self-contained, for any browser.
+
+Everything on it was stored by `experiments.reproduce`; nothing is computed here.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from . import storage
+from .figures.claims import Outcome
+from .reproduce import ROOT, counts, stored_figures
+
+REPORT, TEMPLATE = "report.html", "report_page.html"
+
+
+def write_report(root: str | Path = ROOT, output: str | Path | None = None) -> Path:
+    """Writes the page of the figures in a folder.
+
+    Args:
+        root: The folder that `experiments.reproduce` has filled.
+        output: The page's file; ``report.html`` in the folder unless given.
+
+    Returns:
+        The page's file.
+
+    Raises:
+        UsageError: If the folder holds no figures, one cannot be read, or the page not be written.
+    """
+    page = Path(root) / REPORT if output is None else Path(output)
+    content = page_of(stored_figures(root))
+    try:
+        page.write_text(content)
+    except OSError as error:
+        raise storage.cannot_write(page.parent, error) from error
+    return page
+
+
+def page_of(figures: list[dict[str, Any]]) -> str:
+    """The page as text.
+
+    Args:
+        figures: From `stored_figures`.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    outcomes = [verdict["outcome"] for figure in figures for verdict in figure["verdicts"]]
+    return environment.get_template(TEMPLATE).render(
+        figures=[figure | {"image": _image(figure["folder"])} for figure in figures],
+        summary=counts(outcomes),
+        numbers={one.value: outcomes.count(one.value) for one in Outcome},
+        hours=sum(run["seconds"] for run in _runs(figures)) / 3600,
+    )
+
+
+def _image(folder: Path) -> str:
+    """A picture as text that stands in the page itself."""
+    return base64.b64encode((folder / "picture.png").read_bytes()).decode()
+
+
+def _runs(figures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Provenances, each run once however many figures look at it."""
+    return list({figure["run"]: figure["provenance"] for figure in figures}.values())
