@@ -29,6 +29,10 @@ CATALOGUE = {
         ".studies.separability",
         "How does a convolutional network come to separate its images, and where is rho then?",
     ),
+    "initial_scale": Entry(
+        ".studies.initial_scale",
+        "What do rho, loss, margins and errors remember of the scale of the start?",
+    ),
     "order": Entry(
         ".studies.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",

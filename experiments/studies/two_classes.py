@@ -22,12 +22,15 @@ from ..experiment import Datasets, Row
 from ..labelling import point
 
 
-def check(config: Any, positive: Sequence[str]) -> None:
+def check(
+    config: Any, positive: Sequence[str], listed: Sequence[str] = ("decay", "initial_rho")
+) -> None:
     """Refuses what no run on two classes could satisfy.
 
     Args:
-        config: With ``data``, ``decay``, ``initial_rho`` and ``momentum``.
+        config: With ``data``, ``momentum`` and the fields that are named.
         positive: Names of its numbers that must be above zero.
+        listed: Names of its fields with several numbers, none of them negative.
 
     Raises:
         UsageError: With the option to change.
@@ -36,7 +39,18 @@ def check(config: Any, positive: Sequence[str]) -> None:
         raise UsageError(
             f"expected two classes, got {config.data.classes}: pass, say, --data.classes 3 8"
         )
-    numbers = (*(getattr(config, name) for name in positive), *config.decay, *config.initial_rho)
+    check_numbers(config, positive, listed)
+
+
+def check_numbers(
+    config: Any, positive: Sequence[str], listed: Sequence[str] = ("decay", "initial_rho")
+) -> None:
+    """Refuses numbers that no run could satisfy, of whatever classes.
+
+    Arguments and refusals are those of `check`.
+    """
+    several = (value for name in listed for value in getattr(config, name))
+    numbers = (*(getattr(config, name) for name in positive), *several)
     if not all(map(math.isfinite, numbers)):
         raise UsageError(f"expected finite numbers, got {numbers}: change the infinite one")
     if config.data.test < 1:
@@ -45,7 +59,7 @@ def check(config: Any, positive: Sequence[str]) -> None:
         value, option = getattr(config, name), name.replace("_", "-")
         if not value > 0:
             raise UsageError(f"expected {name} > 0, got {value}: change --{option}")
-    for name in ("decay", "initial_rho"):
+    for name in listed:
         values = getattr(config, name)
         if not values or min(values) < 0:
             raise UsageError(
@@ -57,7 +71,11 @@ def check(config: Any, positive: Sequence[str]) -> None:
 
 
 def starts(
-    network: models.Network, seeds: int, initial_rho: Sequence[float], decay: Sequence[float]
+    network: models.Network,
+    seeds: int,
+    initial_rho: Sequence[float],
+    decay: Sequence[float],
+    **more: Sequence[float],
 ) -> tuple[models.Polar, dict[str, np.ndarray]]:
     """Every seed at every rho with every lambda: positions and what tells the members apart.
 
@@ -66,15 +84,16 @@ def starts(
         seeds: How many.
         initial_rho: Values of rho.
         decay: Values of lambda.
+        **more: Values of whatever else members differ in, by name.
     """
-    drawn, rhos, decays = (
-        grid.ravel() for grid in np.meshgrid(np.arange(seeds), initial_rho, decay, indexing="ij")
-    )
+    axes = (np.arange(seeds), initial_rho, decay, *more.values())
+    drawn, rhos, decays, *others = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
     keys = jax.vmap(jax.random.key)(jnp.asarray(drawn))
     positions = jax.vmap(lambda key, rho: models.to_polar(network.init(key), rho))(
         keys, jnp.asarray(rhos, float)
     )
-    return positions, {"seed": drawn, "initial_rho": rhos, "decay": decays}
+    named = dict(zip(more, others, strict=True))
+    return positions, {"seed": drawn, "initial_rho": rhos, "decay": decays, **named}
 
 
 def groups(data: xr.Dataset) -> Iterator[xr.Dataset]:
