@@ -64,8 +64,15 @@ class FolderCheckpoint:
         """How far an earlier call has come, see `dynamics.Checkpoint`.
 
         Raises:
-            UsageError: If what the folder holds is damaged or of another run.
+            UsageError: If what the folder holds is damaged or of another run, or several processes
+                share the members: orbax would write the first one's alone.
         """
+        if jax.process_count() > 1:
+            raise UsageError(
+                f"expected one process for a run that is kept in '{self.folder}', got "
+                f"{jax.process_count()}: leave the checkpoint out, or divide the members into the "
+                "points of a sweep, each of which is kept by itself"
+            )
         self._last = self.clock()
         if not (self.folder / PROGRESS).is_file():
             return None

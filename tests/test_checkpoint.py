@@ -112,3 +112,9 @@ def test_a_folder_that_cannot_be_written_says_what_to_do(tmp_path):
         alone("sgd", experiments.FolderCheckpoint(tmp_path / "file" / "kept", every=0))
     with pytest.raises(experiments.UsageError, match="every >= 0"):
         experiments.FolderCheckpoint(tmp_path, every=-1)
+
+
+def test_a_run_of_several_processes_is_not_kept_by_one_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(experiments.UsageError, match="expected one process"):
+        alone("sgd", experiments.FolderCheckpoint(tmp_path / "kept"))
