@@ -37,6 +37,14 @@ CATALOGUE = {
         ".studies.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",
     ),
+    "collapse": Entry(
+        ".studies.collapse",
+        "Do features gather at their class means, and what do decay, batches and losses make of it?",
+    ),
+    "rank": Entry(
+        ".studies.rank",
+        "Which rank do layers come to, and does test error follow rank, margin or sharpness?",
+    ),
 }
 
 

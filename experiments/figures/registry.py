@@ -23,7 +23,12 @@ class Entry(NamedTuple):
 
 
 REGISTRY = {
-    "dyn-3": Entry(".initial_scale_dyn", "rho, loss and error from two initial scales"),
+    "dyn-3": Entry(".initial_scale_dyn", "rho, loss and error from several initial scales"),
+    "dyn-5": Entry(".initial_scale_dyn", "1/rho beside test accuracy over the initial scales"),
+    "dyn-8": Entry(".initial_scale_dyn", "the histogram of margins narrows; rho beside it"),
+    "dyn-10": Entry(".initial_scale_dyn", "sorted margins from several initial scales"),
+    "ncwd-1": Entry(".collapse", "neural collapse with and without decay: ten classes of digits"),
+    "ncwd-2": Entry(".collapse", "neural collapse with and without decay: MNIST"),
 }
 
 

@@ -86,8 +86,9 @@ def starts(
         decay: Values of lambda.
         **more: Values of whatever else members differ in, by name.
     """
-    axes = (np.arange(seeds), initial_rho, decay, *more.values())
-    drawn, rhos, decays, *others = (grid.ravel() for grid in np.meshgrid(*axes, indexing="ij"))
+    axes: list[Any] = [np.arange(seeds), initial_rho, decay, *more.values()]
+    grids = np.meshgrid(*axes, indexing="ij")
+    drawn, rhos, decays, *others = (grid.ravel() for grid in grids)
     keys = jax.vmap(jax.random.key)(jnp.asarray(drawn))
     positions = jax.vmap(lambda key, rho: models.to_polar(network.init(key), rho))(
         keys, jnp.asarray(rhos, float)
@@ -101,6 +102,18 @@ def groups(data: xr.Dataset) -> Iterator[xr.Dataset]:
     for decay in np.unique(data.decay)[::-1]:
         for rho in np.unique(data.initial_rho):
             yield data.where((data.decay == decay) & (data.initial_rho == rho), drop=True)
+
+
+def alike(data: xr.Dataset, *axes: str) -> Iterator[xr.Dataset]:
+    """The members that agree in some coordinates, such as those that differ by their seed alone.
+
+    Args:
+        data: With ``member``.
+        axes: The coordinates, in whose increasing order the groups come.
+    """
+    table = np.stack([data[name].values for name in axes], axis=1)
+    for kind in np.unique(table, axis=0):
+        yield data.isel(member=np.flatnonzero(np.all(table == kind, axis=1)))
 
 
 def group_cells(group: xr.Dataset) -> Row:
