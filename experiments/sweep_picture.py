@@ -37,6 +37,9 @@ def draw(fields: list[str], parts: Mapping[str, xr.Dataset]) -> Figure:
             _draw_ends(column[1], data, fields)
             column[0].set_title(f"{part}: rho(t), 10%..90% of {data.sizes['member']} members")
         grid[0][0].set_ylabel("rho")
+        lines, names = grid[0][0].get_legend_handles_labels()
+        if lines:
+            figure.legend(lines, names, loc="outside upper center", ncols=3, fontsize=8)
         plt.close(figure)
     return figure
 
@@ -51,8 +54,6 @@ def _draw_bands(axes: Axes, data: xr.Dataset, fields: list[str]) -> None:
         axes.plot(moments, middle, color=colour, label=name if len(colours) <= LABELLED else None)
     axes.set_xlabel(TIME_LABEL)
     axes.set_ylim(bottom=0)
-    if len(colours) <= LABELLED:
-        axes.legend(fontsize=7.5)
 
 
 def _at_points(values: xr.DataArray, fields: list[str]) -> Iterator[tuple[str, xr.DataArray]]:
