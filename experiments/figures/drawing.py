@@ -1,7 +1,7 @@
 """How figures are drawn: bands over seeds, names at the ends of curves, one look for all."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -34,6 +34,47 @@ def name_at_end(axes: Axes, x: Any, y: Any, text: str, colour: str) -> None:
         text, (float(np.asarray(x)[-1]), float(np.asarray(y)[-1])), xytext=(4, 0),
         textcoords="offset points", va="center", color=colour, fontsize=8, annotation_clip=False,
     )  # fmt: skip
+
+
+class End(NamedTuple):
+    """Where a curve ends, in units of its axes, and what it is called there."""
+
+    x: float
+    y: float
+    text: str
+    colour: str
+
+
+APART = 10.0
+"""Points between the names of two curves, at least."""
+
+
+def names_at_ends(figure: Figure, ends: Sequence[tuple[Axes, Sequence[End]]]) -> None:
+    """Names to the right of curves that end close together: pushed apart until all can be read.
+
+    To be called when everything else is drawn, since it asks where the ends are on the page.
+    """
+    figure.draw_without_rendering()
+    for axes, curves in ends:
+        known = [end for end in curves if np.isfinite(end.y)]
+        points = axes.transData.transform([(end.x, end.y) for end in known]).reshape(-1, 2)
+        heights = points[:, 1] * 72 / figure.dpi
+        order = np.argsort(heights, kind="stable")
+        for place, moved in zip(order, _apart(heights[order]), strict=True):
+            end = known[place]
+            axes.annotate(
+                end.text, (end.x, end.y), xytext=(4, moved - heights[place]),
+                textcoords="offset points", va="center", color=end.colour, fontsize=8,
+                annotation_clip=False,
+            )  # fmt: skip
+
+
+def _apart(heights: np.ndarray) -> np.ndarray:
+    """Increasing heights, moved up and down as little as it takes to be `APART`."""
+    steps = APART * np.arange(len(heights))
+    up = np.maximum.accumulate(heights - steps) + steps
+    down = np.minimum.accumulate((heights - steps)[::-1])[::-1] + steps
+    return (up + down) / 2
 
 
 def series(values: Any) -> Mapping[float, str]:
