@@ -45,6 +45,10 @@ CATALOGUE = {
         ".studies.rank",
         "Which rank do layers come to, and does test error follow rank, margin or sharpness?",
     ),
+    "linear_head": Entry(
+        ".studies.linear_head",
+        "What do linear layers on top of a network make of neural collapse, and of balance?",
+    ),
 }
 
 

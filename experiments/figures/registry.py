@@ -29,6 +29,10 @@ REGISTRY = {
     "dyn-10": Entry(".initial_scale_dyn", "sorted margins from several initial scales"),
     "ncwd-1": Entry(".collapse", "neural collapse with and without decay: ten classes of digits"),
     "ncwd-2": Entry(".collapse", "neural collapse with and without decay: MNIST"),
+    "wide-2": Entry(".linear_head", "collapse against the number of linear layers"),
+    "wide-4": Entry(".head_training", "collapse, balance, negativity over time"),
+    "wide-1": Entry(".head_training", "the same with three linear layers"),
+    "wide-5": Entry(".linear_head", "collapse against linear layers, on convolutions"),
 }
 
 
