@@ -49,6 +49,10 @@ CATALOGUE = {
         ".studies.linear_head",
         "What do linear layers on top of a network make of neural collapse, and of balance?",
     ),
+    "logistic": Entry(
+        ".studies.logistic",
+        "How long does rho stay small before it grows, and what has depth to do with it?",
+    ),
 }
 
 

@@ -165,7 +165,7 @@ def _curves(axes: Axes, found: xr.Dataset, name: str) -> None:
         names = [f"linear {k + 1}, {k + 2}" for k in range(linear - 1)]
         start = float(shown.isel(time=0).mean())
         axes.plot(found.time, start * np.exp(-4 * float(found.decay) * found.time), **PREDICTED)
-        axes.set_ylim(bottom=0.3 * float(shown.min()))
+        axes.set_ylim(0.5 * float(shown.min()), 2 * float(shown.max()))
     elif name == "negativity":
         shown = found.negativity.isel(hidden=slice(None, -(linear - 1)))
         names = [f"layer {k + 1}" for k in range(shown.sizes["hidden"])]

@@ -107,14 +107,19 @@ def draw_depth(config: Any, datasets: Datasets) -> Figure:
             column[0].plot(curve.linear, curve, **PREDICTED)
             name_at_end(column[0], curve.linear, curve, "kappa(head)^(1/L2)", GREY)
             column[1].set_xlabel("linear layers L2")
-        grid[0, 0].legend()
+            column[1].set_xticks(curve.linear)
+        grid[1, 0].legend()
+        for axes, label in zip(
+            grid[:, 0], ("kappa of class means", "Tr Sigma_W / Tr Sigma_B"), strict=True
+        ):
+            axes.set_ylabel(label)
         source_below(figure, _source(config))
         plt.close(figure)
     return figure
 
 
 WHICH = {"first": (first, ORANGE), "last": (last, BLUE)}
-TITLES = {"nc2": "NC2, kappa of class means", "nc1": "NC1, Tr Sigma_W / Tr Sigma_B"}
+TITLES = {"nc2": "NC2", "nc1": "NC1"}
 
 
 def _source(config: Any) -> str:

@@ -33,6 +33,8 @@ REGISTRY = {
     "wide-4": Entry(".head_training", "collapse, balance, negativity over time"),
     "wide-1": Entry(".head_training", "the same with three linear layers"),
     "wide-5": Entry(".linear_head", "collapse against linear layers, on convolutions"),
+    "wide-3": Entry(".wide_depth", "balance and negativity of nonlinear layers against depth"),
+    "m117-10": Entry(".logistic", "the logistic equation: plateaus, by depth and start"),
 }
 
 
