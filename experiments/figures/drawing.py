@@ -60,7 +60,8 @@ def names_at_ends(figure: Figure, ends: Sequence[tuple[Axes, Sequence[End]]]) ->
         points = axes.transData.transform([(end.x, end.y) for end in known]).reshape(-1, 2)
         heights = points[:, 1] * 72 / figure.dpi
         order = np.argsort(heights, kind="stable")
-        for place, moved in zip(order, _apart(heights[order]), strict=True):
+        floor = axes.transAxes.transform((0, 0))[1] * 72 / figure.dpi + APART / 2
+        for place, moved in zip(order, _apart(heights[order], floor), strict=True):
             end = known[place]
             axes.annotate(
                 end.text, (end.x, end.y), xytext=(4, moved - heights[place]),
@@ -69,12 +70,12 @@ def names_at_ends(figure: Figure, ends: Sequence[tuple[Axes, Sequence[End]]]) ->
             )  # fmt: skip
 
 
-def _apart(heights: np.ndarray) -> np.ndarray:
-    """Increasing heights, moved up and down as little as it takes to be `APART`."""
+def _apart(heights: np.ndarray, floor: float) -> np.ndarray:
+    """Increasing heights, moved up and down until they are `APART` and none is below the floor."""
     steps = APART * np.arange(len(heights))
     up = np.maximum.accumulate(heights - steps) + steps
     down = np.minimum.accumulate((heights - steps)[::-1])[::-1] + steps
-    return (up + down) / 2
+    return np.maximum((up + down) / 2, floor + steps)
 
 
 def series(values: Any) -> Mapping[float, str]:

@@ -13,11 +13,15 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from ..experiment import Datasets
 from ..plotting import BLUE, PREDICTED, TIME_LABEL, house_style
 from .drawing import End, band, names_at_ends, series, source_below
 from .initial_scale import Choice, Quantity
+
+WIDE = 30
+"""Margins that differ by such a factor want a logarithmic axis."""
 
 Ends = list[tuple[Axes, list[End]]]
 
@@ -89,6 +93,7 @@ def curves(axes: Axes, panel: Panel, runs: xr.Dataset) -> list[End]:
             line = panel.predicted(after).sel(initial=initial).mean("seed")
             axes.plot(line.time, line, **PREDICTED)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     if panel.log:
         axes.set_yscale("log")
     return ends
@@ -110,7 +115,8 @@ def sorted_margins(choices: Sequence[Choice], config: Any, datasets: Datasets) -
             ends.append((axes, _sorted(axes, runs)))
             axes.set_title(f"lambda = {float(runs.decay):g}; dashed: 1/rho")
             axes.set_xlabel("training images, by margin, %")
-            axes.set_yscale("log" if bool((runs.margins > 0).all()) else "linear")
+            low, high = float(runs.margins.min()), float(runs.margins.max())
+            axes.set_yscale("log" if 0 < WIDE * low < high else "linear")
         grid[0][0].set_ylabel("margin y f of the normalised network")
         return finished(figure, ends, config)
 
@@ -160,20 +166,21 @@ def narrowing(
 
 def ridges(axes: Axes, margins: xr.DataArray, moments: Sequence[float]) -> None:
     """Histograms over samples and seeds, one above the other, each to its own largest count."""
-    low, high = float(margins.min()), float(margins.max())
-    bins = np.linspace(low - 1e-9, high + 1e-9, 61)
-    for place, moment in enumerate(moments):
-        seen = margins.sel(time=moment, method="nearest")
-        counts, _ = np.histogram(seen.values[np.isfinite(seen.values)], bins)
+    seen = [margins.sel(time=moment, method="nearest") for moment in moments]
+    values = [one.values[np.isfinite(one.values)] for one in seen]
+    together = np.concatenate(values)
+    bins = np.linspace(together.min() - 1e-9, together.max() + 1e-9, 61)
+    for place, one in enumerate(values):
+        counts, _ = np.histogram(one, bins)
         heights = place + 0.9 * counts / max(counts.max(), 1)
         axes.stairs(heights, bins, baseline=place, fill=True, color=BLUE, alpha=0.75)
-        axes.annotate(
-            f"t = {float(seen.time):.3g}", (0.0, place + 0.12), xycoords=("axes fraction", "data"),
-            xytext=(4, 0), textcoords="offset points", fontsize=8,
-        )  # fmt: skip
     axes.axvline(0, **PREDICTED)
-    axes.set_yticks([])
+    axes.set_yticks(range(len(seen)), [_moment(float(one.time)) for one in seen])
     axes.set_title("margins over samples and seeds")
+
+
+def _moment(time: float) -> str:
+    return f"t = {time:.0f}" if time >= 100 else f"t = {time:.2g}"
 
 
 def share_of_run(*shares: float) -> Callable[[Any], Sequence[float]]:

@@ -211,7 +211,7 @@ def _run(config: CollapseConfig, way: Way, session: Session) -> xr.Dataset:
         checkpoint=session.checkpoint(),
     )  # fmt: skip
     found = labelled(trajectory, members, None, **wall_time(began, trajectory))
-    return found.assign_attrs(source=data.source)
+    return found.assign_attrs(source=data.source, samples=config.data.train)
 
 
 def _images(config: CollapseConfig, images: np.ndarray) -> jax.Array:
@@ -297,6 +297,9 @@ def _row(way: str, group: xr.Dataset) -> Row:
         "ended": ended(group),
     }
 
+
+CIFAR_PAIR = DataConfig(name="cifar10", classes=(1, 2), train=10_000, test=2_000, centre=True)
+"""The two classes of the documents' figures."""
 
 LAPTOP = CollapseConfig()
 TINY = replace(
