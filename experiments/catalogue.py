@@ -53,6 +53,10 @@ CATALOGUE = {
         ".studies.logistic",
         "How long does rho stay small before it grows, and what has depth to do with it?",
     ),
+    "random_starts": Entry(
+        ".studies.random_starts",
+        "How many networks are right on average before they have learned anything?",
+    ),
 }
 
 

@@ -56,6 +56,19 @@ REGISTRY = {
     "wide-5": Entry(".linear_head", "collapse against linear layers, on convolutions"),
     "wide-3": Entry(".wide_depth", "balance and negativity of nonlinear layers against depth"),
     "m117-10": Entry(".logistic", "the logistic equation: plateaus, by depth and start"),
+    "dyn-9": Entry(".collapse_two_classes", "collapse of two classes with weight norm"),
+    "m117-6": Entry(".collapse_two_classes", "collapse of two classes with batch norm"),
+    "x-half-separable": Entry(".half_separable", "half of all random starts are right on average"),
+    "x-normalisations": Entry(
+        ".normalisations", "Lagrange multiplier, weight norm and batch norm beside each other"
+    ),
+    "x-overfitting": Entry(".overfitting", "long times: square loss against cross-entropy"),
+    "x-collapse-random-labels": Entry(
+        ".collapse_predictions", "collapse on labels that mean nothing, whatever the margin"
+    ),
+    "x-collapse-sgd": Entry(
+        ".collapse_predictions", "collapse with SGD and without, square and exponential loss"
+    ),
 }
 
 
