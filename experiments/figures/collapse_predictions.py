@@ -53,8 +53,9 @@ RANDOM = replace(
     decay=(1e-4,),
     initial_rho=(5000.0,),
     seeds=5,
-    steps=8000,
+    steps=6000,
     drops=(0.8,),
+    looks=25,
     learning_rate=0.1,
 )
 RHO = Panel("rho", "rho: margins near 1 / rho")

@@ -69,6 +69,8 @@ REGISTRY = {
     "x-collapse-sgd": Entry(
         ".collapse_predictions", "collapse with SGD and without, square and exponential loss"
     ),
+    "x-rank": Entry(".rank", "stable rank against lambda, learning rate and batch size"),
+    "x-margin-and-rank": Entry(".rank", "what test error follows: margin, rank or sharpness"),
 }
 
 

@@ -55,10 +55,10 @@ class RankConfig:
     decay: tuple[float, ...] = (1e-4, 1e-3, 1e-2)
     """Values of lambda, in the mean normalisation."""
 
-    learning_rates: tuple[float, ...] = (0.005, 0.01, 0.02)
+    learning_rates: tuple[float, ...] = (0.005, 0.02)
     """Of SGD."""
 
-    batch_sizes: tuple[int, ...] = (2, 10, 50)
+    batch_sizes: tuple[int, ...] = (2, 8, 50)
     """Of SGD, reshuffled every epoch."""
 
     initial_rho: tuple[float, ...] = (10.0,)
@@ -67,10 +67,10 @@ class RankConfig:
     seeds: int = 5
     """How many initial directions."""
 
-    duration: float = 500.0
+    duration: float = 200.0
     """Length of a run, in units of the running sum of learning rates."""
 
-    looks: int = 21
+    looks: int = 11
     """At how many times to look, the start included."""
 
     momentum: float = 0.9
