@@ -33,6 +33,10 @@ CATALOGUE = {
         ".studies.initial_scale",
         "What do rho, loss, margins and errors remember of the scale of the start?",
     ),
+    "random_labels": Entry(
+        ".studies.random_labels",
+        "What do rho, margins and the test error do when labels mean less and less?",
+    ),
     "order": Entry(
         ".studies.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",

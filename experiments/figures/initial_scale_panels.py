@@ -88,7 +88,7 @@ def curves(axes: Axes, panel: Panel, runs: xr.Dataset) -> list[End]:
     for initial, colour in series(runs.initial).items():
         one = values.sel(initial=initial)
         band(axes, one, color=colour)
-        ends.append(_end(one, f"from {initial:g}", colour))
+        ends.append(end_of(one, f"from {initial:g}", colour))
         if panel.predicted is not None:
             line = panel.predicted(after).sel(initial=initial).mean("seed")
             axes.plot(line.time, line, **PREDICTED)
@@ -99,7 +99,8 @@ def curves(axes: Axes, panel: Panel, runs: xr.Dataset) -> list[End]:
     return ends
 
 
-def _end(values: xr.DataArray, text: str, colour: str) -> End:
+def end_of(values: xr.DataArray, text: str, colour: str) -> End:
+    """Where the seeds' mean ends."""
     return End(float(values.time[-1]), float(values.mean("seed")[-1]), text, colour)
 
 

@@ -24,6 +24,7 @@ class Entry(NamedTuple):
 
 REGISTRY = {
     "dyn-3": Entry(".initial_scale_dyn", "rho, loss and error from several initial scales"),
+    "dyn-4": Entry(".random_labels", "1/rho and test error against random labels"),
     "dyn-5": Entry(".initial_scale_dyn", "1/rho beside test accuracy over the initial scales"),
     "dyn-8": Entry(".initial_scale_dyn", "the histogram of margins narrows; rho beside it"),
     "dyn-10": Entry(".initial_scale_dyn", "sorted margins from several initial scales"),
@@ -31,7 +32,9 @@ REGISTRY = {
     "m117-3": Entry(".initial_scale_m117_margins", "sorted margins from seven scales"),
     "m117-4": Entry(".initial_scale_m117_margins", "the histogram of margins narrows"),
     "m117-5": Entry(".initial_scale_m117_margins", "the same in the first 1000 iterations"),
+    "m117-11": Entry(".random_labels", "1/rho and test error against random labels, batch norm"),
     "m117-12": Entry(".initial_scale_m117_errors", "1/rho beside test accuracy"),
+    "m117-13": Entry(".random_labels", "rho over time by share of random labels"),
     "m117-14": Entry(".initial_scale_m117", "rho in the first and in all epochs, with decay"),
     "m117-15": Entry(".initial_scale_m117", "rho in the first and in all epochs, without"),
     "m117-16": Entry(".initial_scale_m117_errors", "losses and errors from three scales"),
