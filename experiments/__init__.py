@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .gridded import bands
     from .labelling import labelled
     from .report import write_report
-    from .reproduce import Reproduced, reproduce
+    from .reproductions import Reproduced, reproduce
     from .runs import Record, run
     from .runs import open_run as open
     from .sweeps import Sweep, open_sweep, sweep
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
-    "Reproduced": ("reproduce", "Reproduced"),
+    "Reproduced": ("reproductions", "Reproduced"),
     "Sweep": ("sweeps", "Sweep"),
     "UsageError": ("errors", "UsageError"),
     "bands": ("gridded", "bands"),
@@ -38,7 +38,7 @@ _HOMES = {
     "open_sweep": ("sweeps", "open_sweep"),
     "preset": ("catalogue", "preset"),
     "read_weights": ("foreign", "read_weights"),
-    "reproduce": ("reproduce", "reproduce"),
+    "reproduce": ("reproductions", "reproduce"),
     "run": ("runs", "run"),
     "sweep": ("sweeps", "sweep"),
     "write_report": ("report", "write_report"),

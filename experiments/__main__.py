@@ -102,7 +102,7 @@ def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
     if config is None:
         return 0
     _prepare()
-    from .reproduce import ROOT, reproduce
+    from .reproductions import ROOT, reproduce
 
     with telling_how_to_go_on("the same command"):
         figure = reproduce(
@@ -120,7 +120,7 @@ def _run_all_figures(options: argparse.Namespace, rest: list[str]) -> int:
     """Every figure; one that cannot be made leaves the others alone, and is told at the end."""
     refuse(rest)
     _prepare()
-    from .reproduce import ROOT, reproduce
+    from .reproductions import ROOT, reproduce
 
     missing = []
     with telling_how_to_go_on("the same command"):
@@ -141,7 +141,7 @@ def _run_all_figures(options: argparse.Namespace, rest: list[str]) -> int:
 def _report(options: argparse.Namespace, rest: list[str]) -> int:
     refuse(rest)
     from .report import write_report
-    from .reproduce import ROOT
+    from .reproductions import ROOT
 
     print(write_report(options.folder or ROOT, options.output))
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import storage
 from .figures.claims import Outcome
-from .reproduce import ROOT, counts, stored_figures
+from .reproductions import ROOT, counts, stored_figures
 
 REPORT, TEMPLATE = "report.html", "report_page.html"
 

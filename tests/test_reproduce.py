@@ -6,7 +6,7 @@ import re
 import pytest
 
 from rhoflow import experiments
-from rhoflow.experiments import report, reproduce, runs
+from rhoflow.experiments import report, reproductions, runs
 from rhoflow.experiments.__main__ import main
 from rhoflow.experiments.figures import registry
 from rhoflow.experiments.figures.claims import Outcome
@@ -23,6 +23,12 @@ IDS = [
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     return tmp_path_factory.mktemp("figures")
+
+
+@pytest.fixture(scope="module")
+def made(root):
+    """One figure, with what it has stored."""
+    return experiments.reproduce("dyn-3", "tiny", root)
 
 
 @pytest.mark.parametrize("name", IDS)
@@ -49,19 +55,18 @@ def test_every_figure_says_what_it_is(name):
     assert len(set(sentences)) == len(sentences)
 
 
-def test_a_run_that_is_there_is_drawn_again_and_not_computed(root, monkeypatch):
-    first = experiments.reproduce("dyn-3", "tiny", root)
-    (first.folder / "picture.png").unlink()
+def test_a_run_that_is_there_is_drawn_again_and_not_computed(made, root, monkeypatch):
+    (made.folder / "picture.png").unlink()
     monkeypatch.setattr(runs, "_compute", lambda *_: pytest.fail("computed again"))
     again = experiments.reproduce("dyn-3", "tiny", root)
     assert [repr(verdict) for verdict in again.verdicts] == [
-        repr(verdict) for verdict in first.verdicts
+        repr(verdict) for verdict in made.verdicts
     ]
-    assert (first.folder / "picture.png").is_file()
+    assert (made.folder / "picture.png").is_file()
 
 
+@pytest.mark.usefixtures("made")
 def test_the_report_is_one_page_that_needs_nothing_else(root):
-    experiments.reproduce("dyn-3", "tiny", root)
     page = experiments.write_report(root).read_text()
     assert "data:image/png;base64," in page
     assert not re.search(r"(src|href)=\"https?://", page)
@@ -70,15 +75,15 @@ def test_the_report_is_one_page_that_needs_nothing_else(root):
         assert claim.sentence.replace(">", "&gt;") in page
 
 
+@pytest.mark.usefixtures("made")
 def test_the_report_escapes_what_it_is_told(root):
-    experiments.reproduce("dyn-3", "tiny", root)
-    told = reproduce.stored_figures(root)[0]
-    page = report.page_of([told | {"caption": "a < b & \"c\""}])
+    told = reproductions.stored_figures(root)[0]
+    page = report.page_of([told | {"caption": 'a < b & "c"'}])
     assert "a &lt; b &amp; &#34;c&#34;" in page
 
 
+@pytest.mark.usefixtures("made")
 def test_the_command_line_reproduces_and_reports(root, capsys):
-    experiments.reproduce("dyn-3", "tiny", root)
     assert main(["run", "dyn-3", "--preset", "tiny", "--output", str(root)]) == 0
     said = capsys.readouterr().out
     assert "rho reaches a plateau" in said
