@@ -74,6 +74,7 @@ def test_the_output_is_homogeneous_in_each_layer(network, seed):
         assert_equal_terms(apply(scaled, inputs), expected, ROUND_OFF, size)
 
 
+@pytest.mark.slow
 @EXAMPLES
 @ANY_NETWORK
 def test_each_layer_times_its_gradient_is_the_output(network, seed):

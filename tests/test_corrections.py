@@ -78,6 +78,7 @@ def test_corrections_are_of_second_order_and_the_rest_of_first(kind, momentum, p
         assert np.all((slopes > FIRST[0]) & (slopes < FIRST[1])), (name, found[name])
 
 
+@pytest.mark.slow
 def test_the_wrong_sign_of_the_correction_is_of_first_order(problem, start):
     """The control: -eta/4 in place of eta/4 is no better than no correction."""
     kind = kinds.free()

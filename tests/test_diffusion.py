@@ -99,6 +99,7 @@ def test_the_exact_variance_is_the_documents_to_first_order(problem, start):
     np.testing.assert_allclose(exact, documents, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_label_noise_averages_to_the_clean_gradient(problem, start):
     """The mean over keys of one noisy step is the clean one; its variance is that of the noise."""
     steps = dynamics.sgd(

@@ -191,6 +191,7 @@ ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batching", ["vmap", "map"])
 @pytest.mark.parametrize("makes", ["sgd", "flow"])
 def test_of_32_members_29_do_not_notice_that_three_fail(makes, batching):
@@ -242,6 +243,7 @@ class Memory:
         self.flushed += 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("makes", ["sgd", "flow"])
 def test_an_interrupted_ensemble_goes_on_from_its_checkpoint_bit_for_bit(makes):
     moves = descent() if makes == "sgd" else dynamics.gradient_flow(problem())

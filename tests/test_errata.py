@@ -91,6 +91,7 @@ def test_a_flipped_sign_of_the_variance_turns_the_rows_of_sigma(monkeypatch):
     assert [verdicts("[M117]", place) for place in places] == [{Verdict.CONTESTED}] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("afresh")
 def test_decay_of_the_other_sign_turns_the_row_of_the_decay(monkeypatch):
     from rhoflow.experiments.audit.sections import radial_equation
@@ -104,6 +105,7 @@ def test_decay_of_the_other_sign_turns_the_row_of_the_decay(monkeypatch):
     assert verdicts("[M117]", "(27)") == {Verdict.CONTESTED}
 
 
+@pytest.mark.slow
 def test_where_rho_grows_until_one_its_row_is_contested(monkeypatch):
     from rhoflow.experiments.audit.sections import polar
 

@@ -59,6 +59,7 @@ def sources(arrays, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_every_source_gives_the_same_network_and_the_same_answers(arrays, sources):
     labels = np.arange(7) % 2
     problem = models.Problem(NETWORK, INPUTS, models.encode(labels, "centred"), decay=1e-2)

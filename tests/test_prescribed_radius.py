@@ -215,6 +215,7 @@ def test_members_of_an_ensemble_have_schedules_of_their_own_by_their_radii(circl
         np.testing.assert_allclose(rho, alone["rho"][0], rtol=ROUND_OFF)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [HELD, SCHEDULED], ids=["held", "scheduled"])
 def test_the_end_has_a_derivative_in_the_radius_of_the_start(kind, circle):
     """That rho does not move is no reason for a derivative of zero."""

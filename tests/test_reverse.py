@@ -33,6 +33,7 @@ def test_it_ends_where_the_run_ends(make):
     assert difference(end, made.view(ran.final.position)) < 1e-12
 
 
+@pytest.mark.slow
 @EACH
 def test_reverse_mode_is_forward_mode(make):
     made = make(problem())

@@ -87,6 +87,7 @@ def test_a_sweep_that_was_stopped_shows_what_is_there_and_goes_on(tmp_path, monk
     assert asked == [(0.1, 0.5), (0.1, 2.0)]
 
 
+@pytest.mark.slow
 def test_points_of_other_shapes_and_fields_inside_fields(tmp_path):
     found = experiments.sweep(CONFIG, {"data.train": [10, 20], "batch_size": [5]}, tmp_path / "s")
     assert found.dataset("sgd").rho.dims == ("data.train", "batch_size", "member", "time")
