@@ -1,6 +1,7 @@
 """One page of all reproduced figures: claims, pictures, verdicts; self-contained, for any browser.
 
-Everything on it was stored by `experiments.reproduce`; nothing is computed here.
+Beside it, ``verdicts.md`` has the verdicts as a table. Everything on both was stored by
+`experiments.reproduce`; nothing is computed here.
 """
 
 import base64
@@ -11,11 +12,13 @@ from . import storage
 from .figures.claims import Outcome
 from .reproductions import ROOT, counts, stored_figures
 
-REPORT, TEMPLATE = "report.html", "report_page.html"
+REPORT, VERDICTS, TEMPLATE = "report.html", "verdicts.md", "report_page.html"
+BAR = r"\|"
+"""A bar in a cell of a table."""
 
 
 def write_report(root: str | Path = ROOT, output: str | Path | None = None) -> Path:
-    """Writes the page of the figures in a folder.
+    """Writes the page of the figures in a folder, and their verdicts beside it.
 
     Args:
         root: The folder that `experiments.reproduce` has filled.
@@ -28,9 +31,11 @@ def write_report(root: str | Path = ROOT, output: str | Path | None = None) -> P
         UsageError: If the folder holds no figures, one cannot be read, or the page not be written.
     """
     page = Path(root) / REPORT if output is None else Path(output)
-    content = page_of(stored_figures(root))
+    figures = stored_figures(root)
+    content, verdicts = page_of(figures), verdicts_of(figures)
     try:
         page.write_text(content)
+        page.with_name(VERDICTS).write_text(verdicts)
     except OSError as error:
         raise storage.cannot_write(page.parent, error) from error
     return page
@@ -58,6 +63,23 @@ def page_of(figures: list[dict[str, Any]]) -> str:
         numbers={one.value: outcomes.count(one.value) for one in Outcome},
         hours=sum(run["seconds"] for run in _runs(figures)) / 3600,
     )
+
+
+def verdicts_of(figures: list[dict[str, Any]]) -> str:
+    """The verdicts as a table in Markdown.
+
+    Args:
+        figures: From `stored_figures`.
+    """
+    lines = ["| figure | claim | measured | expected | verdict |", "|---|---|---|---|---|"]
+    for figure in figures:
+        for verdict in figure["verdicts"]:
+            cells = (
+                figure["name"], verdict["sentence"], f"{verdict['measured']}: {verdict['told']}",
+                verdict["expected"], verdict["outcome"],
+            )  # fmt: skip
+            lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _image(folder: Path) -> str:

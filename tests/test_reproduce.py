@@ -71,8 +71,10 @@ def test_the_report_is_one_page_that_needs_nothing_else(root):
     assert "data:image/png;base64," in page
     assert not re.search(r"(src|href)=\"https?://", page)
     assert "<script" not in page
+    verdicts = (root / "verdicts.md").read_text()
     for claim in registry.find("dyn-3").claims:
         assert claim.sentence.replace(">", "&gt;") in page
+        assert f"| dyn-3 | {claim.sentence} | {claim.measured}: " in verdicts
 
 
 @pytest.mark.usefixtures("made")
@@ -80,6 +82,8 @@ def test_the_report_escapes_what_it_is_told(root):
     told = reproductions.stored_figures(root)[0]
     page = report.page_of([told | {"caption": 'a < b & "c"'}])
     assert "a &lt; b &amp; &#34;c&#34;" in page
+    told["verdicts"][0]["sentence"] = "mean |f| grows"
+    assert r"| mean \|f\| grows |" in report.verdicts_of([told])
 
 
 @pytest.mark.usefixtures("made")
