@@ -49,10 +49,6 @@ CATALOGUE = {
         ".studies.rank",
         "Which rank do layers come to, and does test error follow rank, margin or sharpness?",
     ),
-    "random_starts": Entry(
-        ".studies.random_starts",
-        "How many networks are right on average before they have learned anything?",
-    ),
     "linear_head": Entry(
         ".studies.linear_head",
         "What do linear layers on top of a network make of neural collapse, and of balance?",
@@ -61,9 +57,9 @@ CATALOGUE = {
         ".studies.logistic",
         "How long does rho stay small before it grows, and what has depth to do with it?",
     ),
-    "landscape": Entry(
-        ".studies.landscape",
-        "What does the loss look like over rho, and between two minima of it?",
+    "random_starts": Entry(
+        ".studies.random_starts",
+        "How many networks are right on average before they have learned anything?",
     ),
 }
 

@@ -323,3 +323,13 @@ def test_layers_without_a_scale_keep_their_norms_in_free_weights():
     np.testing.assert_allclose(
         kept(ours, jnp.asarray(0.0), weights), [jnp.sum(weights[0] ** 2)], rtol=ROUND_OFF
     )
+
+
+def test_a_free_top_layer_scales_the_output_once_or_is_refused():
+    """`squares` sums the squares of its top layer's outputs."""
+    squared = models.from_flax(Passed(squares), jnp.ones((2, 4)) * jnp.arange(1.0, 5.0)[None])
+    assert squared.degrees == (2, 2)
+    ours = problem(squared)
+    with pytest.raises(ValueError, match="a top layer of degree one"):
+        dynamics.gradient_flow(ours, normalisation=kinds.top_free())
+    dynamics.gradient_flow(ours, normalisation=kinds.sphere())

@@ -71,6 +71,12 @@ def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:
             certificate=bind(certificates.balance_by_degrees, network.degrees),
         )
     require_radius(network)
+    if chosen.prepare is positions.top_weights_of and network.degrees[-1] != 1:
+        raise refusal(
+            f"a top layer of degree one in {network.name} for top_free()",
+            f"degree {network.degrees[-1]}",
+            "use sphere(), scheduled(), frozen_gain() or free()",
+        )
     if chosen.coupled is None:
         return _read_by_degrees(network, chosen)
     raise refusal(
