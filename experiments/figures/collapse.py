@@ -147,7 +147,7 @@ CLAIMS = (
         "NC3 of uncentred means over NC3 of centred ones, smaller lambda", uncentred_over_centred,
         below(0.7),
         explanation="The frame is where layers are balanced, many 1/lambda away (3.4, 7.5): these "
-        "runs end at lambda t = 0.8, where class means still share a large common part.",
+        "runs end at lambda t = 0.8, where class means share more than classifiers do.",
     ),
 )  # fmt: skip
 
