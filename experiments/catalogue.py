@@ -49,6 +49,10 @@ CATALOGUE = {
         ".studies.rank",
         "Which rank do layers come to, and does test error follow rank, margin or sharpness?",
     ),
+    "random_starts": Entry(
+        ".studies.random_starts",
+        "How many networks are right on average before they have learned anything?",
+    ),
     "linear_head": Entry(
         ".studies.linear_head",
         "What do linear layers on top of a network make of neural collapse, and of balance?",
@@ -57,9 +61,13 @@ CATALOGUE = {
         ".studies.logistic",
         "How long does rho stay small before it grows, and what has depth to do with it?",
     ),
-    "random_starts": Entry(
-        ".studies.random_starts",
-        "How many networks are right on average before they have learned anything?",
+    "landscape": Entry(
+        ".studies.landscape",
+        "What does the loss look like over rho, and between two minima of it?",
+    ),
+    "sample_size": Entry(
+        ".studies.sample_size",
+        "What do rho, the errors and the bound on the test error do as N grows?",
     ),
 }
 

@@ -82,10 +82,10 @@ def draw_plateaus(config: Any, datasets: Datasets) -> Figure:
             axes.set_title(f"L = {data.attrs['layers']}")
             axes.set_xlabel("time")
         for start, colour in colours.items():
-            row[0, -1].plot([], [], color=colour, label=f"from {start:g}")
-        row[0, -1].plot([], [], label="closed form", **PREDICTED)
+            row[0, 0].plot([], [], color=colour, label=f"from {start:g}")
+        row[0, 0].plot([], [], label="closed form", **PREDICTED)
         row[0, 0].set_ylabel(f"rho (mu = {config.mean_margin:g}, M = {config.mean_margin**2:g})")
-        row[0, -1].legend(loc="lower right", fontsize=8)
+        row[0, 0].legend(loc="lower right", fontsize=8)
         plt.close(figure)
     return figure
 
