@@ -99,7 +99,8 @@ def test_errors_that_follow_margin_and_rank_hold():
 
     found = runs(low, error, mu, unrelated)
     np.testing.assert_allclose(rank.explained("mu", "rank")(found), 1.0)
-    assert outcomes("x-margin-and-rank", found) == [HOLDS] * 4
+    np.testing.assert_allclose(rank.effect_of_rank(found), 0.1, rtol=0.1)
+    assert outcomes("x-margin-and-rank", found) == [HOLDS] * 5
 
 
 def test_errors_that_follow_sharpness_fail():
@@ -107,7 +108,14 @@ def test_errors_that_follow_sharpness_fail():
         return 0.1 + 0.05 * np.log(unrelated(*at))
 
     found = outcomes("x-margin-and-rank", runs(low, error, mu, unrelated))
-    assert found == [FAILS] * 4
+    assert found[:4] == [FAILS] * 4
+
+
+def test_errors_that_fall_with_rank_fail():
+    def error(*at):
+        return 0.5 - 0.1 * np.log(low(*at))
+
+    assert outcomes("x-margin-and-rank", runs(low, error, mu, unrelated))[4] is FAILS
 
 
 def test_shares_are_adjusted_as_in_the_books():
@@ -119,4 +127,4 @@ def test_shares_are_adjusted_as_in_the_books():
     fitted = design @ np.linalg.pinv(design) @ one.test_error.values
     plain = 1 - np.sum((one.test_error - fitted) ** 2) / (18 * np.var(one.test_error))
     expected = 1 - (1 - float(plain)) * 17 / 15
-    assert rank._adjusted(one, ("mu", "rank")) == pytest.approx(expected)
+    assert rank._fit(one, ("mu", "rank"))[0] == pytest.approx(expected)

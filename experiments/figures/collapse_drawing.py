@@ -30,13 +30,14 @@ class Panel(NamedTuple):
     Attributes:
         name: The variable.
         title: Above the panel.
-        predicted: What theory says, as a dashed line; None for nothing, or for zero.
+        predicted: What theory says, as a dashed line: a number, or the name of a variable, drawn
+            for each group. None for nothing, or for zero.
         linear: Whether its axis is linear.
     """
 
     name: str
     title: str
-    predicted: float | None = None
+    predicted: float | str | None = None
     linear: bool = False
 
 
@@ -46,6 +47,7 @@ NC2_NORMS = Panel("nc2_norms", "NC2: norms of class means, std / mean")
 NC2_ANGLES = Panel("nc2_angles", "NC2: class means, mean |cos + 1/(C-1)|")
 NC3 = Panel("nc3_duality", "NC3: | W/|W| - M/|M| |")
 NC4 = Panel("nc4", "NC4: share not at the nearest mean", linear=True)
+RHO = Panel("rho", "rho; dashed: mu / (M + lambda)", predicted="rho_eq", linear=True)
 ROWS_NORMS = Panel("nc2_norms_classifiers", "NC2: norms of classifiers, std / mean")
 ROWS_ANGLES = Panel("nc2_angles_classifiers", "NC2: classifiers, mean |cos + 1/(C-1)|")
 
@@ -103,7 +105,9 @@ def draw_metric(axes: Axes, groups: Mapping[str, xr.Dataset], panel: Panel) -> N
     for number, data in enumerate(groups.values()):
         values = data[panel.name] if panel.linear else data[panel.name].clip(min=FLOOR)
         band(axes, values, **look(number))
-    if panel.predicted is not None:
+        if isinstance(panel.predicted, str):
+            axes.plot(data.time, data[panel.predicted].mean("seed"), **PREDICTED)
+    if isinstance(panel.predicted, float):
         axes.axhline(panel.predicted, **PREDICTED)
     if not panel.linear:
         axes.set_yscale("log")

@@ -58,7 +58,7 @@ RANDOM = replace(
     looks=25,
     learning_rate=0.1,
 )
-RHO = Panel("rho", "rho: margins near 1 / rho")
+RADIUS = Panel("rho", "rho: margins near 1 / rho")
 METRICS = (NC1, NC2_NORMS, NC2_ANGLES, NC3)
 
 
@@ -69,7 +69,7 @@ def draw_random(config: Any, datasets: Datasets) -> Figure:
         "random labels": group(only(datasets), label_noise=1.0),
     }
     source = f"{config.data.name} {config.data.classes}, {config.seeds} seeds"
-    return draw_panels(groups, (RHO, *METRICS, NC4), source)
+    return draw_panels(groups, (RADIUS, *METRICS, NC4), source)
 
 
 def of_random(name: str) -> Callable[[Datasets], xr.DataArray]:
