@@ -25,50 +25,26 @@ for any features whatever; there only the classifiers' NC2 says something.
 """
 
 import functools
-import itertools
-import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import xarray as xr
 
 from ... import dynamics, models
-from ...dynamics.observables import collapse as metrics
-from ...dynamics.observables import with_options
 from ..data import DataConfig, Dataset, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..labelling import labelled
 from .collapse_picture import draw
+from .collapse_ways import CONVOLUTIONAL, NORMALISATIONS, Way, descent_of, look_of, network_of, ways
 from .two_classes import alike, check_numbers, ended, starts, wall_time
 
-OBSERVED = (
-    "loss", "unregularised_loss", "rho", "mu", "sigma", "least_margin", "train_error", "norm_drift",
-    "nc1_ratio", "nc1_within", "nc2_norms", "nc2_norm_variance", "nc2_angles", "nc3_duality", "nc4",
-)  # fmt: skip
-OF_CLASSIFIERS = ("nc2_norms", "nc2_angles")
 AXES = ("seed", "initial_rho", "decay", "label_noise")
 """What tells the members of a dataset apart."""
-
-NORMALISATIONS = {
-    "free": dynamics.normalisation.free(),
-    "lagrange": dynamics.normalisation.sphere(),
-    "literal_lagrange": dynamics.normalisation.lagrange(),
-    "weight_norm": dynamics.normalisation.frozen_gain(),
-    "batch_norm": dynamics.normalisation.batch_norm(),
-}
-CONVOLUTIONAL = {
-    "dyn": models.documented.dyn_six_layers,
-    "m117": models.documented.m112_four_layers,
-    "ncwd": models.documented.ncwd_five_layers,
-}
-"""Networks of the documents, without batch norm unless the coordinates ask for it."""
 
 
 @dataclass(frozen=True)
@@ -165,23 +141,6 @@ def _check_known(name: str, given: tuple[str, ...], known: Any) -> None:
         )
 
 
-class Way(NamedTuple):
-    """One way of moving: a loss, a batch size (0 for all samples), coordinates."""
-
-    loss: str
-    batch_size: int
-    coordinates: str
-
-    def __str__(self) -> str:
-        return f"{self.loss}-{self.batch_size or 'all'}-{self.coordinates}"
-
-
-def ways(config: CollapseConfig) -> list[Way]:
-    """All ways of moving of a configuration, in the order in which they are run."""
-    every = itertools.product(config.losses, config.batch_sizes, config.coordinates)
-    return [Way(*each) for each in every]
-
-
 def parts(config: CollapseConfig) -> dict[str, Part]:
     """One dataset for each way of moving."""
     return {str(way): functools.partial(_run, config, way) for way in ways(config)}
@@ -190,10 +149,10 @@ def parts(config: CollapseConfig) -> dict[str, Part]:
 def _run(config: CollapseConfig, way: Way, session: Session) -> xr.Dataset:
     data = load(config.data)
     problem = models.Problem(
-        _network(config, way, data), _images(config, data.train_inputs),
+        network_of(config, way, data), _images(config, data.train_inputs),
         _encoded(config, data, data.train_labels), loss=models.losses.named(way.loss),
     )  # fmt: skip
-    moves = _moves(config, way, problem)
+    moves = descent_of(config, way, problem)
     begin, members = starts(
         problem.network, config.seeds, config.initial_rho, config.decay,
         label_noise=config.label_noise,
@@ -206,7 +165,7 @@ def _run(config: CollapseConfig, way: Way, session: Session) -> xr.Dataset:
     steps = np.rint(np.linspace(0, config.steps, config.looks)).astype(int)
     began = time.perf_counter()
     trajectory = dynamics.ensemble(
-        moves, begin, times=dynamics.times_at(moves, steps=steps), observe=_look(way, test),
+        moves, begin, times=dynamics.times_at(moves, steps=steps), observe=look_of(way, test),
         over=over, key=jax.random.key(0), progress=session.progress,
         checkpoint=session.checkpoint(),
     )  # fmt: skip
@@ -231,41 +190,6 @@ def _noisy(config: CollapseConfig, shares: np.ndarray) -> jax.Array:
         data = load(replace(config.data, label_noise=share))
         drawn[share] = _encoded(config, data, data.train_labels)
     return jnp.stack([drawn[float(share)] for share in shares])
-
-
-def _network(config: CollapseConfig, way: Way, data: Dataset) -> models.Network:
-    normed = way.coordinates == "batch_norm"
-    outputs = 1 if config.targets == "signs" else len(data.classes)
-    image = data.train_inputs.shape[1:]
-    if config.network == "mlp":
-        return models.mlp((math.prod(image), *config.hidden, outputs), batch_norm=normed)
-    make = CONVOLUTIONAL[config.network]
-    return make(image, outputs, divide=config.divide, batch_norm=normed)
-
-
-def _moves(config: CollapseConfig, way: Way, problem: models.Problem) -> dynamics.Dynamics:
-    given: dict[str, Any] = {
-        "momentum": config.momentum,
-        "normalisation": NORMALISATIONS[way.coordinates],
-    }
-    rate: float | Callable[[Any], Any] = config.learning_rate
-    if config.drops:
-        falls = {round(share * config.steps): 0.1 for share in config.drops}
-        rate = optax.piecewise_constant_schedule(config.learning_rate, falls)
-    if way.batch_size == 0:
-        return dynamics.gradient_descent(problem, rate, **given)
-    return dynamics.sgd(problem, rate, batch_size=way.batch_size, **given)
-
-
-def _look(way: Way, test: tuple[jax.Array, jax.Array]) -> dynamics.Observe:
-    """What is looked at; where rho would rest is known for the square loss only."""
-    own = {
-        f"{name}_classifiers": with_options(getattr(metrics, name), of="classifiers")
-        for name in OF_CLASSIFIERS
-    }
-    own["nc3_uncentred"] = with_options(metrics.nc3_duality, centred=False)
-    more = ("rho_eq", "gap") if way.loss == "square" else ()
-    return dynamics.observe(*OBSERVED, *more, test_error=dynamics.error_on(*test), **own)
 
 
 def table(config: CollapseConfig, datasets: Datasets) -> list[Row]:
