@@ -139,6 +139,8 @@ FIGURES = {
                 "with decay, 1/rho and accuracy are anti-correlated",
                 "correlation of the starts' means (document: -.97)",
                 partial(mean_accuracy_follows, DECAYED), below(-0.5), exact=True,
+                explanation="Five means whose accuracies differ by no more than their standard "
+                "errors: they show a correlation of either sign by chance (9.9).",
             ),
             Claim(
                 "with decay, they are so in each seed too",

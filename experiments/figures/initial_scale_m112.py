@@ -132,6 +132,8 @@ DECAYED_FIGURES = {
             Claim(
                 "the loss comes to its gap 1 - rho_eq mu", "worst relative distance",
                 partial(off_the_gap, THREE), below(0.05),
+                explanation="The gap is small, and the loss exceeds it by (rho - rho_eq)^2 (M + "
+                "lambda): SGD's noise at a constant rate moves rho and rho_eq by percents (5.8).",
             ),
         ), True,
     ),

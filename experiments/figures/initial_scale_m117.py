@@ -93,6 +93,8 @@ FIGURES = {
                 "with decay, the final rho does not depend on the start",
                 "larger over smaller rho", partial(starts_differ, Choice(True, PAIR), rho),
                 below(1.1),
+                explanation="rho is at mu / (M + lambda), but directions, and with them mu and M, "
+                "keep some memory of the start.",
             ),
             Claim(
                 "with decay, the final training loss does not depend on the start",
@@ -111,6 +113,8 @@ FIGURES = {
                 "without decay, it falls monotonically",
                 "largest rise above what it had fallen to, relative",
                 partial(largest_rise, Choice(False, (5.0,))), below(0.01),
+                explanation="rho follows mu / M, which falls while the training set is learned "
+                "and rises as its margins gather and shrink: nothing makes it monotone (2.12).",
             ),
             Claim(
                 "without decay, the small start reaches the lower training loss",
@@ -160,6 +164,8 @@ FIGURES = {
                 "rho is unstable: it does not come to rest",
                 "relative change over the last fifth, the worst start",
                 partial(still_moving, Choice(False, THREE)), above(0.05),
+                explanation="On 200 images the loss has all but vanished by then, and with it "
+                "what moves rho (3.2).",
             ),
             Claim(
                 "from 5 the seeds are spread far apart",

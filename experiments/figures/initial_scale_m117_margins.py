@@ -76,6 +76,8 @@ FIGURES = {
             Claim(
                 "with decay, all starts end in the same band", "largest over smallest mean margin",
                 partial(starts_differ, DECAYED, mean_margin), below(1.1),
+                explanation="Large norms slow directions by |w|^2 until decay has shrunk them "
+                "(4.6, 4.7): rho rests on its line, and directions still turn.",
             ),
             Claim(
                 "with decay, the band is narrow",
@@ -91,6 +93,9 @@ FIGURES = {
                 "without decay, bands are wider",
                 "standard deviation over mean margin, over that with decay",
                 partial(against, FREE, DECAYED, width), above(1.0),
+                explanation="Without decay networks interpolate, and margins at zero loss are "
+                "flat; with it loss and width stop at the gap (2.5). What is wide without decay "
+                "is the range over the starts.",
             ),
         ),
     ),
@@ -133,7 +138,8 @@ FIGURES = {
             Claim(
                 "rho grows monotonically meanwhile",
                 "largest fall below what it had reached, relative", fall_early, below(0.01),
-                explanation="rho may fall on the way, where it is above mu / (M + lambda) (2.12).",
+                explanation="rho may fall on the way, where it is above mu / (M + lambda) (2.12), "
+                "and with SGD's noise (5.8).",
             ),
         ),
     ),

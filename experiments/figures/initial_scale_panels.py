@@ -53,19 +53,22 @@ TEST_ERROR = Panel("test error, %", lambda runs: 100 * runs.test_error, log=Fals
 def over_time(
     panels: Sequence[Panel], choices: Sequence[Choice], config: Any, datasets: Datasets
 ) -> Figure:
-    """A row for each panel, a column for each choice of runs."""
+    """A row for each panel, a column for each choice of runs; of one choice, two panels a row."""
+    cells = [(panel, choice) for panel in panels for choice in choices]
+    columns = min(2, len(cells)) if len(choices) == 1 else len(choices)
+    rows = -(-len(cells) // columns)
     with house_style():
         figure, grid = plt.subplots(
-            len(panels), len(choices), sharex=True, sharey="row", squeeze=False,
-            figsize=(1.2 + 4.0 * len(choices), 0.8 + 2.7 * len(panels)),
+            rows, columns, sharex=True, sharey="row" if len(choices) > 1 else False, squeeze=False,
+            figsize=(1.4 + 4.0 * columns, 0.8 + 2.7 * rows if rows > 1 else 4.4),
         )  # fmt: skip
         ends: Ends = []
-        for column, choice in zip(grid.T, choices, strict=True):
+        for axes, (panel, choice) in zip(grid.ravel(), cells, strict=True):
             runs = choice.of(datasets)
-            for axes, panel in zip(column, panels, strict=True):
-                ends.append((axes, curves(axes, panel, runs)))
-                axes.set_title(f"lambda = {float(runs.decay):g}: {panel.title}")
-            column[-1].set_xlabel(TIME_LABEL)
+            ends.append((axes, curves(axes, panel, runs)))
+            axes.set_title(f"lambda = {float(runs.decay):g}: {panel.title}")
+        for axes in grid[-1]:
+            axes.set_xlabel(TIME_LABEL)
         return finished(figure, ends, config)
 
 

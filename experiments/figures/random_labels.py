@@ -166,6 +166,8 @@ MONOTONE = (
     Claim(
         "1/rho falls from each share to the next", "largest relative step of the seeds' mean",
         partial(steps_between, margin, True), below(0.0), exact=True,
+        explanation="Where most labels are random, more of them change little: the last steps are "
+        "smaller than the seeds' spread.",
     ),
     Claim(
         "the test error rises from each share to the next",
@@ -188,6 +190,8 @@ FIGURES = {
             Claim(
                 "fully random labels do not converge", "training error with 100 % random labels",
                 all_random_errors, above(0.05),
+                explanation="A network with many more weights than images fits any labels; [M117] "
+                "shows this share fitted, too (12).",
             ),
         ),
     ),
