@@ -33,12 +33,14 @@ class Panel(NamedTuple):
         predicted: What theory says, as a dashed line: a number, or the name of a variable, drawn
             for each group. None for nothing, or for zero.
         linear: Whether its axis is linear.
+        top: Where a linear axis from zero ends, unless it is left to the curves.
     """
 
     name: str
     title: str
     predicted: float | str | None = None
     linear: bool = False
+    top: float | None = None
 
 
 LOSS = Panel("unregularised_loss", "training loss, without decay")
@@ -111,6 +113,8 @@ def draw_metric(axes: Axes, groups: Mapping[str, xr.Dataset], panel: Panel) -> N
         axes.axhline(panel.predicted, **PREDICTED)
     if not panel.linear:
         axes.set_yscale("log")
+    if panel.top is not None:
+        axes.set_ylim(0, panel.top)
     axes.set_title(panel.title, fontsize=9.5)
     axes.set_xlabel(TIME_LABEL, fontsize=8)
 

@@ -114,7 +114,7 @@ SGD = replace(
 )
 SHORT_SGD = replace(
     TINY, data=replace(TINY.data, classes=(3, 8), train=40), targets="signs",
-    losses=SGD.losses, batch_sizes=SGD.batch_sizes, coordinates=SGD.coordinates,
+    losses=SGD.losses, batch_sizes=SGD.batch_sizes, coordinates=SGD.coordinates, decay=SGD.decay,
 )  # fmt: skip
 
 

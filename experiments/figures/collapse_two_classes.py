@@ -57,8 +57,9 @@ BATCH_NORM = replace(
     learning_rate=0.01,
 )
 SHORT = replace(
-    TINY, data=replace(TINY.data, classes=(3, 8), train=40), targets="centred", drops=(0.5, 0.8)
-)
+    TINY, data=replace(TINY.data, classes=(3, 8), train=40), targets="centred", drops=(0.5, 0.8),
+    decay=(5e-4,),
+)  # fmt: skip
 CIFAR = replace(
     PAPER,
     data=CIFAR_PAIR,
