@@ -94,8 +94,8 @@ def grown(loss: str, decay: str) -> Callable[[Datasets], xr.DataArray]:
 
 
 FITS = (
-    "Both losses fit all labels, the random ones too, long before the end, and this lambda does not "
-    "prevent it. What then counts is which fit they come to; the cross-entropy's errs less here."
+    "Both losses fit all labels, the random ones too, long before the end, and this lambda does "
+    "not prevent it. What then counts is which fit they come to; the cross-entropy's errs less."
 )
 RHO = "rho at the end over rho at half time"
 GAIN = "final less least test error"
