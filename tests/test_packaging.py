@@ -33,7 +33,7 @@ def tracked_files():
 
 
 def is_package_file(name):
-    return name.split("/")[0] in FOLDERS and name.endswith((".py", "/py.typed"))
+    return name.split("/")[0] in FOLDERS and name.endswith((".py", "/py.typed", ".html"))
 
 
 @pytest.fixture(scope="module")
