@@ -18,7 +18,7 @@ from ..experiment import Datasets
 from ..plotting import GREY, PREDICTED, TIME_LABEL, house_style
 from ..studies.linear_head import LAPTOP, PAPER, TINY
 from .claims import Claim, below, within
-from .drawing import SERIES, band, name_at_end, source_below
+from .drawing import SERIES, End, band, names_at_ends, source_below
 from .linear_head import CIFAR
 from .measures import cube, slope
 from .reproduction import Reproduction
@@ -113,6 +113,7 @@ CLAIMS = (
     Claim(
         "NC1 of the last layer goes on falling after the data are fitted",
         "at the end over that at a tenth of the run", collapse_over_time, below(0.5),
+        explanation="Decay keeps a misfit eps_1, and with it NC1, above zero (8.2).",
     ),
     Claim(
         "the imbalance of linear layers decays as exp(-4 lambda t)",
@@ -141,45 +142,63 @@ def draw_training(config: Any, datasets: Datasets) -> Figure:
     with house_style():
         figure = plt.figure(figsize=(9.4, 8.2), layout="constrained")
         upper, lower = figure.subfigures(2, 1, height_ratios=(2.6, 1))
-        grid = upper.subplots(2, 2, sharex=True)
-        for axes, (name, title) in zip(grid.ravel(), PANELS.items(), strict=True):
-            _curves(axes, found, name)
-            axes.axvline(found.attrs["falls_at"], color=GREY, linewidth=0.7, linestyle=":")
-            axes.set_title(title)
-        for axes in grid[1]:
+        grid = upper.subplots(2, 2, sharex=True).ravel()
+        ends = [
+            _curves(axes, found, name, title)
+            for axes, (name, title) in zip(grid, PANELS.items(), strict=True)
+        ]
+        for axes in grid[2:]:
             axes.set_xlabel(TIME_LABEL)
         _grams(lower, found)
         source_below(
             lower,
             f"{config.data.name}, {config.data.train} images, {config.seeds} seeds, lambda = "
-            f"{float(found.decay):g}; dotted: the learning rate falls; dashed: exp(-4 lambda t)",
+            f"{float(found.decay):g}; dotted: the learning rate falls; dashed: e^(-4 lambda t)",
         )
+        names_at_ends(figure, list(zip(grid, ends, strict=True)))
         plt.close(figure)
     return figure
 
 
-def _curves(axes: Axes, found: xr.Dataset, name: str) -> None:
+def _shown(found: xr.Dataset, name: str) -> tuple[xr.DataArray, list[str]]:
+    """What a panel shows, [seed, time, curve], and its curves' names."""
     linear = found.attrs["linear"]
     if name == "balance":
-        shown = found.balance.isel(pair=slice(-(linear - 1), None))
-        names = [f"linear {k + 1}, {k + 2}" for k in range(linear - 1)]
-        start = float(shown.isel(time=0).mean())
-        axes.plot(found.time, start * np.exp(-4 * float(found.decay) * found.time), **PREDICTED)
-        axes.set_ylim(0.5 * float(shown.min()), 2 * float(shown.max()))
-    elif name == "negativity":
-        shown = found.negativity.isel(hidden=slice(None, -(linear - 1)))
-        names = [f"layer {k + 1}" for k in range(shown.sizes["hidden"])]
-    else:
-        shown = _head(found, name)
-        names = [f"read by linear {k + 1}" for k in range(linear)]
-    axis = "pair" if name == "balance" else "hidden"
+        values = found.balance.isel(pair=slice(-(linear - 1), None)).rename(pair="curve")
+        return values, [f"linear {k + 1}, {k + 2}" for k in range(linear - 1)]
+    if name == "negativity":
+        values = found.negativity.isel(hidden=slice(None, -(linear - 1))).rename(hidden="curve")
+        return values, [f"layer {k + 1}" for k in range(values.sizes["curve"])]
+    values = _head(found, name).rename(hidden="curve")
+    return values, [f"read by linear {k + 1}" for k in range(linear)]
+
+
+def _curves(axes: Axes, found: xr.Dataset, name: str, title: str) -> list[End]:
+    """One panel; what its curves are called at their ends."""
+    values, names = _shown(found, name)
+    ends = []
     for number, label in enumerate(names):
         colour = SERIES[number % len(SERIES)]
-        curve = shown.isel({axis: number})
+        curve = values.isel(curve=number)
         band(axes, curve, color=colour)
-        name_at_end(axes, curve.time, curve.mean("seed"), label, colour)
+        last = curve.mean("seed").isel(time=-1)
+        ends.append(End(float(last.time), float(last), label, colour))
     if name != "negativity":
         axes.set_yscale("log")
+    if name == "balance":
+        _law(axes, values.mean(("seed", "curve")), float(found.decay))
+    axes.axvline(found.attrs["falls_at"], color=GREY, linewidth=0.7, linestyle=":")
+    axes.set_title(title)
+    return ends
+
+
+def _law(axes: Axes, mean: xr.DataArray, decay: float) -> None:
+    """The slope e^(-4 lambda t), through the curves' mean where 4 lambda t is 1."""
+    low, high = 0.5 * float(mean.min()), 2 * float(mean.max())
+    at = mean.sel(time=0.25 / decay, method="nearest")
+    line = float(at) * np.exp(-4 * decay * (mean.time - at.time))
+    seen = line.where((line > low) & (line < high), drop=True)
+    axes.plot(seen.time, seen, **PREDICTED)
 
 
 def _grams(figure: SubFigure, found: xr.Dataset) -> None:

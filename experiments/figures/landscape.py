@@ -157,7 +157,7 @@ def draw_decay(config: Any, datasets: Datasets) -> Figure:
 def draw_rays(config: Any, datasets: Datasets) -> Figure:
     """The loss with decay along the ray through one minimum; rho at rest against lambda."""
     coast, (mu, second) = datasets["coastline"], moments(datasets)
-    at = {"along": int(np.abs(mu.along).argmin()), "seed": 0}
+    at = {"along": int(np.argmin(np.abs(mu.along.values))), "seed": 0}
     rho, colours = datasets["between"].rho, series(config.decay)
     with house_style():
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.7))

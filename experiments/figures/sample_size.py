@@ -29,7 +29,8 @@ def by_size(datasets: Datasets) -> xr.Dataset:
     found = []
     for data in datasets.values():
         looks = data.sizes["time"]
-        late = cube(data, "seed").isel(time=slice(looks - max(int(SHARE * looks), 1), None))
+        members = cube(data, "seed", "decay").isel(decay=0, drop=True)
+        late = members.isel(time=slice(looks - max(int(SHARE * looks), 1), None))
         found.append(late.mean("time", skipna=False).expand_dims(images=[data.attrs["images"]]))
     return xr.concat(found, "images", data_vars="all").sortby("images")
 
