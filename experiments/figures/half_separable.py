@@ -80,7 +80,7 @@ FIGURES = {
         caption="The mean margin of random starts, and the share of them in which it is positive.",
         setup="Document: half of all random starts are expected to be average-separable; no set-up "
         "is given. Here: digits 3 and 8, 200 images, networks of 2, 3 and 6 layers of 64 units, "
-        "1,000 starts for each of 5 seeds.",
+        "4,000 starts for each of 5 seeds.",
         study="random_starts",
         presets={"tiny": TINY, "laptop": LAPTOP, "paper": PAPER},
         draw=draw,

@@ -47,7 +47,7 @@ class RandomStartsConfig:
     layers: tuple[int, ...] = (2, 3, 6)
     """Depths, the last layer counted."""
 
-    draws: int = 1000
+    draws: int = 4000
     """How many starts a seed has."""
 
     seeds: int = 5
@@ -82,7 +82,8 @@ def _run(config: RandomStartsConfig, session: Session) -> xr.Dataset:
     for layers in config.layers:
         widths = (inputs.shape[1], *[config.width] * (layers - 1), 1)
         problem = models.Problem(models.mlp(widths), inputs, targets)
-        found += [_lot(problem, seed, config.draws) for seed in range(config.seeds)]
+        keys = [jax.random.fold_in(jax.random.key(seed), layers) for seed in range(config.seeds)]
+        found += [_lot(problem, jax.random.split(key, config.draws)) for key in keys]
     members = [(layers, seed) for layers in config.layers for seed in range(config.seeds)]
     lead = ("member", "draw")
     return xr.Dataset(
@@ -99,16 +100,15 @@ def _run(config: RandomStartsConfig, session: Session) -> xr.Dataset:
     )
 
 
-def _lot(problem: models.Problem, seed: int, draws: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mu and the training error of each of so many starts."""
+def _lot(problem: models.Problem, keys: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Mu and the training error of each key's start."""
 
     def look(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         view = models.to_polar(problem.network.init(key), rho=1.0)
         own = margins.margins(problem, view)
         return jnp.mean(own), jnp.mean(own <= 0)
 
-    keys = jax.random.split(jax.random.key(seed), draws)
-    mu, error = jax.jit(lambda many: jax.lax.map(look, many, batch_size=50))(keys)
+    mu, error = jax.jit(lambda many: jax.lax.map(look, many, batch_size=20))(keys)
     return np.asarray(mu), np.asarray(error)
 
 
