@@ -61,14 +61,14 @@ def draw(config: Any, datasets: Datasets) -> Figure:
             )  # fmt: skip
             shares = 100 * (own.mu > 0).mean("draw")
             right.plot(np.full(shares.size, number), shares, "o", color=colour)
-        left.set_title("density of the mean margin mu, over its deviation")
-        left.set_xlabel("mu / standard deviation")
+        left.set_title("density of random starts", fontsize=9.5)
+        left.set_xlabel("mean margin mu over its standard deviation")
         left.legend(fontsize=8, labelcolor="linecolor")
         right.axhline(50, **PREDICTED)
         right.set_xticks(range(found.sizes["layers"]), [f"{n} layers" for n in found.layers.values])
         right.set_xlim(-0.5, found.sizes["layers"] - 0.5)
         right.set_ylim(40, 60)
-        right.set_title(f"starts with mu > 0, % of {config.draws}; each point a seed")
+        right.set_title(f"share with mu > 0, % of {config.draws}; a point per seed", fontsize=9.5)
         source_below(figure, f"{config.data.name} {config.data.classes}, {config.seeds} seeds")
         plt.close(figure)
     return figure

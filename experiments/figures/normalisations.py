@@ -52,7 +52,7 @@ SHORT = replace(
     coordinates=COORDINATES, decay=(1e-4,),
 )  # fmt: skip
 PANELS = (
-    Panel("rho_share", "rho / rho_eq, rho_eq = mu / (M + lambda)", predicted=1.0, linear=True),
+    Panel("rho_share", "rho (M + lambda) / mu: 1 at rest", predicted=1.0, linear=True, top=2.0),
     Panel("rho", "rho"),
     LOSS,
     Panel("spread", "spread of the margins, sigma / mu"),
