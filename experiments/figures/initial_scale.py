@@ -67,12 +67,12 @@ def mean_margin(runs: xr.Dataset) -> xr.DataArray:
 
 def mean_size(runs: xr.Dataset) -> xr.DataArray:
     """Mean |f| of the normalised outputs; |f_n| is |fbar_n|."""
-    return np.abs(runs.margins).mean("sample")
+    return abs(runs.margins).mean("sample")
 
 
 def width(runs: xr.Dataset) -> xr.DataArray:
     """Standard deviation of the margins over their mean, without sign."""
-    return runs.sigma / np.abs(runs.mu)
+    return runs.sigma / abs(runs.mu)
 
 
 def printed_ratio(runs: xr.Dataset) -> xr.DataArray:
@@ -107,7 +107,8 @@ def starts_differ(choice: Choice, quantity: Quantity, datasets: Datasets) -> xr.
 def remembered(quantity: Quantity, datasets: Datasets) -> xr.DataArray:
     """Log-spread over the starts with decay, over that without."""
     with_decay, without = (
-        np.log(starts_differ(Choice(decayed), quantity, datasets)) for decayed in (True, False)
+        xr.apply_ufunc(np.log, starts_differ(Choice(decayed), quantity, datasets))
+        for decayed in (True, False)
     )
     return with_decay / without
 
@@ -136,13 +137,13 @@ def growth(choice: Choice, datasets: Datasets) -> xr.DataArray:
 def off_the_line(choice: Choice, datasets: Datasets) -> xr.DataArray:
     """Relative distance of rho from mu / (M + lambda) at the end; the worst start."""
     runs = choice.of(datasets)
-    return np.abs(at_end(runs.rho) / at_end(runs.rho_eq) - 1).max("initial", skipna=False)
+    return abs(at_end(runs.rho) / at_end(runs.rho_eq) - 1).max("initial", skipna=False)
 
 
 def off_the_gap(choice: Choice, datasets: Datasets) -> xr.DataArray:
     """Relative distance of the loss from the gap at the end; the worst start."""
     runs = choice.of(datasets)
-    return np.abs(at_end(runs.loss) / at_end(runs.gap) - 1).max("initial", skipna=False)
+    return abs(at_end(runs.loss) / at_end(runs.gap) - 1).max("initial", skipna=False)
 
 
 def still_moving(choice: Choice, datasets: Datasets) -> xr.DataArray:

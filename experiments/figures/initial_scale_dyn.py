@@ -12,13 +12,13 @@ the function's scale at the start is the product of all, which here is rho at th
 """
 
 from functools import partial
+from statistics import NormalDist
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from scipy import stats
 
 from ..experiment import Datasets
 from ..plotting import house_style
@@ -66,7 +66,8 @@ def normality(choice: Choice, datasets: Datasets) -> xr.DataArray:
     """
     margins = choice.of(datasets).margins.isel(time=-1).transpose(..., "sample")
     count = margins.sizes["sample"]
-    quantiles = stats.norm.ppf((np.arange(1, count + 1) - 0.375) / (count + 0.25))
+    ranks = (np.arange(1, count + 1) - 0.375) / (count + 0.25)
+    quantiles = np.array([NormalDist().inv_cdf(rank) for rank in ranks])
     ordered = np.sort(margins.values, axis=-1)
     away = ordered - ordered.mean(axis=-1, keepdims=True)
     size = np.sqrt((away**2).sum(axis=-1) * (quantiles**2).sum())

@@ -211,7 +211,11 @@ FIGURES = {
                 partial(relative_slope, margin), above(0.1),
                 explanation="A misprint: the margin falls (section 12).",
             ),
-            replace(FALLS, sentence="as corrected: the margin 1/rho falls with the share"),
+            replace(
+                FALLS, sentence="as corrected: the margin 1/rho falls with the share",
+                explanation="The sign is decided, the size is not: most of the fall lies between "
+                "0 and 20 %, before the shares that the document shows.",
+            ),
             RISES, *MONOTONE,
         ),
     ),

@@ -18,6 +18,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ..data import DataConfig
+from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, GREEN, ORANGE, PREDICTED, PURPLE, RED, TIME_LABEL, house_style
 from .scaled_models import ScaledConfig, combined, images_of, train
@@ -32,6 +33,14 @@ class InitialScaleConfig(ScaledConfig):
 
     initial: tuple[float, ...] = (2.0, 5.0, 10.0, 20.0)
     """Scales of the start: rho of the sphere, else the norm of every matrix."""
+
+    def __post_init__(self) -> None:
+        """Refuses what no run could satisfy."""
+        super().__post_init__()
+        if self.model != "sphere" and min(self.initial) == 0:
+            raise UsageError(
+                f"expected norms above zero in initial, got {self.initial}: change --initial"
+            )
 
     def _listed(self) -> tuple[str, ...]:
         return ("decay", "initial")

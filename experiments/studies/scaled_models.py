@@ -101,6 +101,11 @@ class ScaledConfig:
                 f"expected looks in 2..{1 + self.epochs}, so that they are an epoch apart at "
                 f"least, got {self.looks}: change --looks"
             )
+        if self.batch_size > self.data.train:
+            raise UsageError(
+                f"expected batch_size in 1..{self.data.train}, got {self.batch_size}: "
+                "change --batch-size or --data.train"
+            )
         if self.early < 0:
             raise UsageError(f"expected early >= 0, got {self.early}: change --early")
 
@@ -146,7 +151,7 @@ def train(
         times=dynamics.times_at(steps, steps=_counts(config)), key=jax.random.key(0),
         progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
-    found = labelled(trajectory, members, **wall_time(began, trajectory))
+    found = labelled(trajectory, members, None, **wall_time(began, trajectory))
     return found.assign_attrs(source=images.source, steps_per_epoch=_per_epoch(config))
 
 
@@ -168,7 +173,7 @@ def _counts(config: ScaledConfig) -> np.ndarray:
     """After how many steps to look."""
     last = config.epochs * _per_epoch(config)
     evenly = np.linspace(0, last, config.looks)
-    early = np.geomspace(1, last, config.early) if config.early else []
+    early = np.geomspace(1, last, config.early)
     return np.unique(np.rint(np.concatenate([evenly, early])).astype(int))
 
 
