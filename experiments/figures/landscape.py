@@ -19,7 +19,7 @@ from ..experiment import Datasets
 from ..plotting import BLUE, PREDICTED, house_style
 from ..studies.landscape import LAPTOP, PAPER, REACHED, TINY
 from .claims import Claim, above, below, within
-from .drawing import band, name_at_end, series, source_below
+from .drawing import band, series, source_below
 from .reproduction import Reproduction
 
 LEVELS = np.logspace(-4, 1, 11)
@@ -112,6 +112,7 @@ def draw_both(config: Any, datasets: Datasets) -> Figure:
         row[2].hist(mu.values.ravel(), bins=60, color=BLUE)
         row[2].axvline(0, **PREDICTED)
         row[2].set(xlabel="mu of random directions", yticks=[])
+        row[2].locator_params("x", nbins=4)
         row[2].set_title("rho = 0: the slope is -2 mu")
         source_below(figure, _source(config))
         plt.close(figure)
@@ -164,10 +165,10 @@ def draw_rays(config: Any, datasets: Datasets) -> Figure:
         for decay, colour in colours.items():
             total = datasets["between"].loss.isel(at) + decay * rho**2
             shown = total.where(total < 1.5, drop=True)
-            left.plot(shown.rho, shown, color=colour)
-            name_at_end(left, shown.rho, shown, f"lambda {decay:g}", colour)
+            left.plot(shown.rho, shown, color=colour, label=f"lambda {decay:g}")
             rest = float(mu.isel(at) / (second.isel(at) + decay))
             left.axvline(rest, **(PREDICTED | {"color": colour}))
+        left.legend(loc="lower left", fontsize=8, frameon=True)
         left.set(xlabel="rho; dashed: mu / (M + lambda)", title="loss with decay on one ray")
         right.plot(coast.decay, coast.rho_eq.T, color=BLUE, linewidth=0.9, marker="o", markersize=3)
         right.axhline(float(first_reached(datasets).min()), **PREDICTED)
@@ -261,7 +262,8 @@ FIGURES = {
                 "as lambda vanishes, rho at rest comes to the least rho that interpolates",
                 "rho at rest at the smallest lambda over rho_0", bottom_over_shore,
                 within(0.7, 1.4),
-                explanation="rho_0 is known to a step of the radii only, and lambda is not zero.",
+                explanation="rho_0 is known to a step of the radii only, lambda is not zero, and "
+                "some starts rest in a local minimum that does not interpolate.",
             ),
         ),
     ),
