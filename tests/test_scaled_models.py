@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rhoflow.experiments import UsageError
+from rhoflow.experiments.data import DataConfig
 from rhoflow.experiments.experiment import Session
 from rhoflow.experiments.figures.measures import cube
 from rhoflow.experiments.studies import initial_scale, random_labels
-from rhoflow.experiments.studies.scaled_models import combined
+from rhoflow.experiments.studies.scaled_models import _problem, combined, images_of
 
 SINGLE = 1e-5  # images, and with them all that is computed, are single precision
 SHORT = replace(initial_scale.TINY, initial=(0.5, 3.0), decay=(1e-3, 0.0), epochs=2, looks=3)
@@ -60,6 +61,16 @@ def test_members_are_all_combinations():
     assert list(found) == ["seed", "initial", "decay"]
     np.testing.assert_array_equal(found["seed"], [0, 0, 1, 1])
     np.testing.assert_array_equal(found["initial"], [1, 3, 1, 3])
+
+
+@pytest.mark.parametrize(("model", "layers"), [("sphere", 6), ("batch_norm", 4), ("plain", 4)])
+def test_the_documents_networks_fit_images(model, layers):
+    data = DataConfig("mnist5k", classes=(3, 8), train=20, test=20, centre=True)
+    config = replace(initial_scale.PAPER, model=model, data=data, batch_size=10)
+    problem, _ = _problem(config, images_of(config))
+    assert problem.inputs.shape == (20, 28, 28, 1)
+    assert len(problem.network.layers) == layers
+    assert problem.network.couples == (model == "batch_norm")
 
 
 @pytest.mark.parametrize(

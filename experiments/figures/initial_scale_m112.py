@@ -55,8 +55,8 @@ WITHOUT = (
 )  # fmt: skip
 SIZE = Panel("mean abs(f); dashed: 1 / rho", mean_size, lambda runs: 1 / runs.rho)
 RATIO = Panel(
-    "(sum y f / sum f^2) / rho; dashed: 1 + lambda / M", printed_ratio, predicted_ratio
-)  # fmt: skip
+    "(sum y f / sum f^2) / rho; dashed: 1 + lambda / M", printed_ratio, predicted_ratio, log=False
+)
 
 
 def times_rho(datasets: Datasets) -> xr.DataArray:

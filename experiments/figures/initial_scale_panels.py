@@ -60,7 +60,7 @@ def over_time(
     with house_style():
         figure, grid = plt.subplots(
             rows, columns, sharex=True, sharey="row" if len(choices) > 1 else False, squeeze=False,
-            figsize=(1.4 + 4.0 * columns, 0.8 + 2.7 * rows if rows > 1 else 4.4),
+            figsize=(1.4 + 4.0 * columns, 0.8 + 2.7 * rows) if len(cells) > 1 else (6.4, 4.4),
         )  # fmt: skip
         ends: Ends = []
         for axes, (panel, choice) in zip(grid.ravel(), cells, strict=True):
