@@ -70,7 +70,7 @@ def by_coordinates(datasets: Datasets) -> dict[str, xr.Dataset]:
             spread=np.abs(one.sigma / one.mu),
             drift=one.norm_drift.max("layer"),
         )
-        for coordinates, one in found.items()
+        for coordinates, one in sorted(found.items(), key=lambda each: COORDINATES.index(each[0]))
     }
 
 
