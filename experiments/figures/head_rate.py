@@ -112,7 +112,7 @@ def _power(
     """The exponent of a quantity in the rate, in lambda or in L_2, mean over the others."""
 
     def measure(datasets: Datasets) -> xr.DataArray:
-        values = np.log(by_rate(datasets, pick))
+        values = xr.apply_ufunc(np.log, by_rate(datasets, pick))
         found = slope(np.log(values[of]), values, of)
         return found.mean([axis for axis in found.dims if axis != "seed"], skipna=False)
 

@@ -60,7 +60,7 @@ def _between(values: xr.DataArray, begin: float, end: float) -> xr.DataArray:
 
 def _relative_rate(found: xr.Dataset, begin: float, end: float) -> xr.DataArray:
     """Slope of log |D| between two times, over -4 lambda."""
-    part = np.log(_between(imbalance(found), begin, end))
+    part = xr.apply_ufunc(np.log, _between(imbalance(found), begin, end))
     return slope(part.time, part, "time") / (-4 * float(found.decay))
 
 
@@ -141,7 +141,8 @@ def draw_training(config: Any, datasets: Datasets) -> Figure:
     found = chosen(datasets)
     with house_style():
         figure = plt.figure(figsize=(9.4, 8.2), layout="constrained")
-        upper, lower = figure.subfigures(2, 1, height_ratios=(2.6, 1))
+        rows: Any = figure.subfigures(2, 1, height_ratios=(2.6, 1))
+        upper, lower = rows
         grid = upper.subplots(2, 2, sharex=True).ravel()
         ends = [
             _curves(axes, found, name, title)

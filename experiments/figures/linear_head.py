@@ -67,7 +67,7 @@ def worst(values: xr.DataArray) -> xr.DataArray:
 
 def last_slope(datasets: Datasets) -> xr.DataArray:
     """Slope of log NC2 of the last layer per linear layer; the largest over lambda."""
-    values = np.log(by_linear(datasets, last("nc2")))
+    values = xr.apply_ufunc(np.log, by_linear(datasets, last("nc2")))
     return worst(slope(values.linear, values, "linear"))
 
 
@@ -85,7 +85,7 @@ def nc1_spread(datasets: Datasets) -> xr.DataArray:
 def off_the_root(datasets: Datasets) -> xr.DataArray:
     """Worst relative distance of the last NC2 from the head's condition to the power 1/L_2."""
     ratio = by_linear(datasets, last("nc2")) / by_linear(datasets, root_of_head)
-    return worst(np.abs(ratio - 1).max("linear", skipna=False))
+    return worst(abs(ratio - 1).max("linear", skipna=False))
 
 
 def draw_depth(config: Any, datasets: Datasets) -> Figure:

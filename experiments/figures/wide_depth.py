@@ -64,7 +64,7 @@ def _slope(pick: Callable[[xr.Dataset], xr.DataArray]) -> Callable[[Datasets], x
     """Slope of a logarithm per layer."""
 
     def measure(datasets: Datasets) -> xr.DataArray:
-        values = np.log(by_depth(datasets, pick))
+        values = xr.apply_ufunc(np.log, by_depth(datasets, pick))
         return slope(values.nonlinear, values, "nonlinear")
 
     return measure

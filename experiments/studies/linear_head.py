@@ -43,10 +43,11 @@ import xarray as xr
 from ... import dynamics, models
 from ..data import DataConfig, load
 from ..errors import UsageError
-from ..experiment import Datasets, Experiment, Part, Row, Session
+from ..experiment import Experiment, Part, Session
 from ..labelling import labelled
-from .linear_head_picture import draw
-from .two_classes import ended, wall_time
+from .hidden_layers import gram, nc1, nc2
+from .linear_head_picture import draw, table
+from .two_classes import wall_time
 
 OBSERVED = ("unregularised_loss", "train_error", "balance", "imbalances")
 BACKBONES = ("mlp", "convnet", "resnet20")
@@ -179,9 +180,9 @@ def _sgd(config: LinearHeadConfig, shape: Shape, session: Session) -> xr.Dataset
         over={"decay": members["decay"]}, key=jax.random.key(0),
         progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
-    found = labelled(trajectory, members, **wall_time(began, trajectory))
+    found = labelled(trajectory, members, None, **wall_time(began, trajectory))
     found = found.rename({axis: name for axis, name in AXES.items() if axis in found.dims})
-    falls_at = dynamics.times_at(sgd, steps=[round(config.drop_at * config.steps)])[0]
+    falls_at = dynamics.times_at(sgd, steps=round(config.drop_at * config.steps))
     return found.assign_coords(step=("time", at)).assign_attrs(
         nonlinear=shape.nonlinear, linear=shape.linear, learning_rate=shape.rate,
         falls_at=float(falls_at), momentum=config.momentum,
@@ -216,7 +217,7 @@ def _rates(config: LinearHeadConfig, shape: Shape) -> Any:
 
 def _starts(
     config: LinearHeadConfig, shape: Shape, network: models.Network
-) -> tuple[list[models.Weights], dict[str, np.ndarray]]:
+) -> tuple[Any, dict[str, np.ndarray]]:
     seeds, decays = (
         grid.ravel() for grid in np.meshgrid(np.arange(config.seeds), config.decay, indexing="ij")
     )
@@ -267,58 +268,6 @@ def _network(
 def he(key: Any, shape: tuple[int, ...]) -> jax.Array:
     """Gaussian entries of variance 2/fan_in, which keep their size through ReLU layers."""
     return jnp.sqrt(2.0) * models.lecun()(key, shape)
-
-
-def nc1(problem: models.Problem, view: models.View) -> jax.Array:
-    """Tr Sigma_W / Tr Sigma_B of every hidden layer."""
-    return _over_hidden(dynamics.observables.collapse.nc1_traces, problem, view)
-
-
-def nc2(problem: models.Problem, view: models.View) -> jax.Array:
-    """Condition number of the uncentred class means of every hidden layer."""
-    return _over_hidden(dynamics.observables.collapse.nc2_condition, problem, view)
-
-
-def gram(problem: models.Problem, view: models.View) -> jax.Array:
-    """Cosines of the uncentred class means of every hidden layer with each other."""
-    products = _over_hidden(dynamics.observables.balance.class_mean_gram, problem, view)
-    sizes = jnp.sqrt(jnp.diagonal(products, axis1=1, axis2=2))
-    return products / (sizes[:, :, None] * sizes[:, None, :])
-
-
-def _over_hidden(measure: Any, problem: models.Problem, view: models.View) -> jax.Array:
-    count = len(problem.network.layers) - 1
-    return jnp.stack([measure(problem, view, layer=layer) for layer in range(count)])
-
-
-def table(_: LinearHeadConfig, datasets: Datasets) -> list[Row]:
-    """One row per kind of network and lambda; medians over the seeds."""
-    return [
-        _row(data, data.where(data.decay == decay, drop=True))
-        for data in datasets.values()
-        for decay in np.unique(data.decay)
-    ]
-
-
-def _row(data: xr.Dataset, group: xr.Dataset) -> Row:
-    last = group.isel(time=-1).median("member", skipna=False)
-    linear = data.attrs["linear"]
-    return {
-        "nonlinear": str(data.attrs["nonlinear"]),
-        "linear": str(linear),
-        "rate": f"{data.attrs['learning_rate']:g}",
-        "lambda": f"{float(group.decay[0]):g}",
-        "fit": f"{float(last.unregularised_loss):.4f}",
-        "train err": f"{100 * float(last.train_error):.1f}%",
-        "test err": f"{100 * float(last.test_error):.1f}%",
-        "NC1 last": f"{float(last.nc1[-1]):.2e}",
-        "NC1 first": f"{float(last.nc1[-linear]):.2e}",
-        "NC2 last": f"{float(last.nc2[-1]):.2f}",
-        "NC2 first": f"{float(last.nc2[-linear]):.2f}",
-        "balance": " ".join(f"{float(value):.1e}" for value in last.balance[-linear:]),
-        "s/member": f"{float(group.seconds.mean()):.1f}",
-        "ended": ended(group),
-    }
 
 
 LAPTOP = LinearHeadConfig()

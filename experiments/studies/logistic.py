@@ -97,8 +97,8 @@ def _flow(config: LogisticConfig, layers: int, session: Session) -> xr.Dataset:
 
 def _in_double(config: LogisticConfig, layers: int, session: Session) -> xr.Dataset:
     network = models.deep_linear((1,) * layers + (1,))
-    problem = models.Problem(network, [[config.mean_margin]], [1.0])
-    starts = [(jnp.full((1, 1), rho ** (1 / layers)),) * layers for rho in config.initial_rho]
+    problem = models.Problem(network, np.asarray([[config.mean_margin]]), np.ones(1))
+    starts: Any = [(jnp.full((1, 1), rho ** (1 / layers)),) * layers for rho in config.initial_rho]
     ends = [_time_to(config, rho, layers, 0.99) for rho in config.initial_rho]
     times = np.linspace(0, config.reach * max(ends), config.looks)
     flow = dynamics.gradient_flow(
@@ -111,7 +111,7 @@ def _in_double(config: LogisticConfig, layers: int, session: Session) -> xr.Data
         progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
     members = {"initial_rho": np.asarray(config.initial_rho)}
-    found = labelled(trajectory, members, **wall_time(began, trajectory))
+    found = labelled(trajectory, members, None, **wall_time(began, trajectory))
     predicted = [
         closed.rho(times, start=rho, layers=layers, **config.frozen) for rho in config.initial_rho
     ]

@@ -123,7 +123,9 @@ def _sgd(config: SampleSizeConfig, size: int, session: Session) -> xr.Dataset:
         over={"decay": members["decay"]}, key=jax.random.key(0),
         progress=session.progress, checkpoint=session.checkpoint(),
     )  # fmt: skip
-    return labelled(trajectory, members, **wall_time(began, trajectory)).assign_attrs(images=size)
+    return labelled(trajectory, members, None, **wall_time(began, trajectory)).assign_attrs(
+        images=size
+    )
 
 
 def _problem(config: SampleSizeConfig, size: int) -> tuple[models.Problem, dynamics.Observe]:
