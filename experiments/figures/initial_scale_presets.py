@@ -29,7 +29,7 @@ _sphere = replace(
     learning_rate=0.03,
 )
 SPHERE = {
-    "tiny": replace(TINY, initial=_sphere.initial, decay=_sphere.decay),
+    "tiny": replace(TINY, initial=_sphere.initial, decay=_sphere.decay, learning_rate=0.05),
     "laptop": _sphere,
     # Six layers of norm .8, .9, 1, 1.2, 1.3 or 1.5; lambda as of the sum over 10,000 images.
     "paper": replace(PAPER, initial=(0.26, 0.53, 1.0, 2.99, 4.83, 11.39), decay=(1e-7, 0.0)),

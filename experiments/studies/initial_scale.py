@@ -113,7 +113,7 @@ def draw(config: InitialScaleConfig, datasets: Datasets) -> Figure:
 LAPTOP = InitialScaleConfig()
 TINY = replace(
     LAPTOP,
-    data=DataConfig(name="digits", classes=(3, 8), train=20, test=20, side=4, centre=True),
+    data=DataConfig(name="digits", classes=(3, 8), train=20, test=100, side=4, centre=True),
     hidden=(8, 8),
     seeds=2,
     epochs=10,
