@@ -49,7 +49,7 @@ HERE = replace(
 )
 SHORT = replace(
     TINY, data=replace(TINY.data, classes=(3, 8), train=40), targets="centred",
-    coordinates=COORDINATES, decay=(1e-4,),
+    coordinates=COORDINATES, decay=(1e-4,), initial_rho=(5.0,), learning_rate=0.005,
 )  # fmt: skip
 PANELS = (
     Panel("rho_share", "rho (M + lambda) / mu: 1 at rest", predicted=1.0, linear=True, top=2.0),
