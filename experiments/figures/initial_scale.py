@@ -15,6 +15,17 @@ import xarray as xr
 from ..experiment import Datasets
 from .measures import correlation, cube, last_change, spread
 
+MEMORY = (
+    "rho is on its line, but directions, and with them mu and M, remember the start: a large norm "
+    "slows them by |w|^2 until decay has shrunk it (4.6, 4.7)."
+)
+NOISE = (
+    "The loss is small, and SGD's noise at a constant rate moves it by its own size (5.8): more "
+    "seeds would decide it."
+)
+SEEDS = "Seeds scatter by more than what is asked for: more of them would decide it."
+"""Why claims stay open."""
+
 Quantity = Callable[[xr.Dataset], xr.DataArray]
 """Of runs, along their time."""
 

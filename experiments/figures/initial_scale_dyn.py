@@ -24,6 +24,7 @@ from ..experiment import Datasets
 from ..plotting import house_style
 from .claims import Claim, above, below
 from .initial_scale import (
+    SEEDS,
     Choice,
     accuracy_follows,
     against,
@@ -146,7 +147,7 @@ FIGURES = {
             Claim(
                 "with decay, they are so in each seed too",
                 "correlation over the starts in one seed", partial(accuracy_follows, DECAYED),
-                below(0.0),
+                below(0.0), explanation=SEEDS,
             ),
             Claim(
                 "without decay, 1/rho says nothing of accuracy",

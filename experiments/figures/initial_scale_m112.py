@@ -23,6 +23,9 @@ from ..plotting import PREDICTED, house_style
 from .claims import Claim, above, below, within
 from .drawing import series
 from .initial_scale import (
+    MEMORY,
+    NOISE,
+    SEEDS,
     Choice,
     against,
     at_end,
@@ -127,7 +130,7 @@ DECAYED_FIGURES = {
         (
             Claim(
                 "the training loss comes to the same value", "largest over smallest final loss",
-                partial(starts_differ, THREE, train_loss), below(1.25),
+                partial(starts_differ, THREE, train_loss), below(1.25), explanation=NOISE,
             ),
             Claim(
                 "the loss comes to its gap 1 - rho_eq mu", "worst relative distance",
@@ -143,7 +146,7 @@ DECAYED_FIGURES = {
         (
             Claim(
                 "rho comes to the same value", "largest over smallest final rho",
-                partial(starts_differ, THREE, rho), below(1.1),
+                partial(starts_differ, THREE, rho), below(1.1), explanation=MEMORY,
             ),
             Claim(
                 "that value is mu / (M + lambda)", "worst relative distance",
@@ -157,7 +160,7 @@ DECAYED_FIGURES = {
         (
             Claim(
                 "mean |f| comes to the same value", "largest over smallest at the end",
-                partial(starts_differ, THREE, mean_size), below(1.1),
+                partial(starts_differ, THREE, mean_size), below(1.1), explanation=MEMORY,
             ),
             Claim(
                 "that value is 1 / rho", "rho times mean |f|", times_rho, within(0.95, 1.05),
@@ -196,7 +199,7 @@ FREE_FIGURES = {
         (
             Claim(
                 "the loss depends on the start", "larger over smaller final loss",
-                partial(starts_differ, TWO, train_loss), above(1.5),
+                partial(starts_differ, TWO, train_loss), above(1.5), explanation=NOISE,
             ),
         ), False,
     ),
@@ -207,7 +210,7 @@ FREE_FIGURES = {
         (
             Claim(
                 "rho depends on the start", "larger over smaller final rho",
-                partial(starts_differ, TWO, rho), above(1.5),
+                partial(starts_differ, TWO, rho), above(1.5), explanation=SEEDS,
             ),
         ), False,
     ),
@@ -223,7 +226,7 @@ FREE_FIGURES = {
             Claim(
                 "what is left of the loss is the width of the margins",
                 "rho^2 sigma^2 over the loss, the least of the starts", share_of_spread,
-                above(0.8),
+                above(0.8), explanation=NOISE,
             ),
         ), False,
     ),
@@ -233,7 +236,7 @@ FREE_FIGURES = {
         (
             Claim(
                 "mean |f| depends on the start", "that from .1 over that from 5",
-                partial(against, SMALL, LARGE, mean_size), above(1.5),
+                partial(against, SMALL, LARGE, mean_size), above(1.5), explanation=SEEDS,
             ),
             Claim(
                 "each histogram is a peak", "standard deviation over mean margin, the larger",

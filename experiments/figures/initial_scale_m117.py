@@ -19,6 +19,9 @@ from ..experiment import Datasets
 from ..plotting import house_style
 from .claims import Claim, above, below
 from .initial_scale import (
+    MEMORY,
+    NOISE,
+    SEEDS,
     Choice,
     against,
     at_end,
@@ -93,13 +96,12 @@ FIGURES = {
                 "with decay, the final rho does not depend on the start",
                 "larger over smaller rho", partial(starts_differ, Choice(True, PAIR), rho),
                 below(1.1),
-                explanation="rho is at mu / (M + lambda), but directions, and with them mu and M, "
-                "keep some memory of the start.",
+                explanation=MEMORY,
             ),
             Claim(
                 "with decay, the final training loss does not depend on the start",
                 "larger over smaller loss", partial(starts_differ, Choice(True, PAIR), train_loss),
-                below(1.25),
+                below(1.25), explanation=NOISE,
             ),
             Claim(
                 "without decay, rho grows from the small start", "final over initial rho",
@@ -135,7 +137,7 @@ FIGURES = {
         claims=(
             Claim(
                 "rho comes to a common asymptote", "largest over smallest final rho",
-                partial(starts_differ, Choice(True, THREE), rho), below(1.1),
+                partial(starts_differ, Choice(True, THREE), rho), below(1.1), explanation=MEMORY,
             ),
             Claim(
                 "the starts come together", "log-spread of rho at the end over that at the start",
@@ -158,14 +160,14 @@ FIGURES = {
         claims=(
             Claim(
                 "rho comes to no common asymptote", "largest over smallest final rho",
-                partial(starts_differ, Choice(False, THREE), rho), above(1.5),
+                partial(starts_differ, Choice(False, THREE), rho), above(1.5), explanation=SEEDS,
             ),
             Claim(
                 "rho is unstable: it does not come to rest",
                 "relative change over the last fifth, the worst start",
                 partial(still_moving, Choice(False, THREE)), above(0.05),
-                explanation="On 200 images the loss has all but vanished by then, and with it "
-                "what moves rho (3.2).",
+                explanation="On 200 images the loss is nearly gone by then, and with it what "
+                "moves rho (2.1).",
             ),
             Claim(
                 "from 5 the seeds are spread far apart",

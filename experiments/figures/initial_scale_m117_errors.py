@@ -16,6 +16,8 @@ from ..experiment import Datasets
 from ..plotting import house_style
 from .claims import Claim, above, below
 from .initial_scale import (
+    NOISE,
+    SEEDS,
     Choice,
     accuracy_follows,
     against,
@@ -113,7 +115,7 @@ FIGURES = {
             ),
             Claim(
                 "they are so in each seed too", "correlation over the starts in one seed",
-                partial(accuracy_follows, DECAYED), below(0.0),
+                partial(accuracy_follows, DECAYED), below(0.0), explanation=SEEDS,
             ),
         ),
     ),
@@ -139,7 +141,7 @@ FIGURES = {
             Claim(
                 "it learns fastest",
                 "time to 5 % training error over that of the fastest other start", learns_late,
-                below(1.0),
+                below(1.0), explanation=SEEDS,
             ),
         ),
     ),
@@ -164,13 +166,13 @@ FIGURES = {
                 "a large start trains worse", "training loss from 5 over that from .01",
                 partial(
                     against, Choice(False, LARGE), Choice(False, SMALL), train_loss
-                ), above(2.0),
+                ), above(2.0), explanation=NOISE,
             ),
             Claim(
                 "with decay a large start does better than without",
                 "test error from 5 with decay over that without",
                 partial(against, Choice(True, LARGE), Choice(False, LARGE), test_error),
-                below(1.0),
+                below(1.0), explanation=SEEDS,
             ),
         ),
     ),

@@ -13,6 +13,8 @@ import xarray as xr
 from ..experiment import Datasets
 from .claims import Claim, above, below
 from .initial_scale import (
+    MEMORY,
+    SEEDS,
     Choice,
     against,
     largest_at_end,
@@ -76,8 +78,7 @@ FIGURES = {
             Claim(
                 "with decay, all starts end in the same band", "largest over smallest mean margin",
                 partial(starts_differ, DECAYED, mean_margin), below(1.1),
-                explanation="Large norms slow directions by |w|^2 until decay has shrunk them "
-                "(4.6, 4.7): rho rests on its line, and directions still turn.",
+                explanation=MEMORY,
             ),
             Claim(
                 "with decay, the band is narrow",
@@ -118,7 +119,7 @@ FIGURES = {
             ),
             Claim(
                 "rho comes to rest", "relative change over the last fifth",
-                partial(still_moving, SMALL), below(0.1),
+                partial(still_moving, SMALL), below(0.1), explanation=SEEDS,
             ),
         ),
     ),

@@ -25,7 +25,7 @@ from ..plotting import BLUE, PREDICTED, RED, TIME_LABEL, house_style
 from ..studies.random_labels import LAPTOP, PAPER, TINY
 from .claims import Claim, above, below
 from .drawing import band, series
-from .initial_scale import at_end, last
+from .initial_scale import SEEDS, at_end, last
 from .initial_scale_panels import Ends, end_of, finished
 from .measures import cube, last_change, slope
 from .reproduction import Reproduction
@@ -235,6 +235,7 @@ FIGURES = {
             Claim(
                 "the plateau is higher the more labels are random",
                 "rho at 100 % over rho at 20 % (document: 1.5)", ratio_of_rhos, above(1.05),
+                explanation=SEEDS,
             ),
             Claim(
                 "fully random labels are fitted", "training error with 100 % random labels",
