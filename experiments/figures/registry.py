@@ -51,10 +51,12 @@ REGISTRY = {
     "m112-10": Entry(".initial_scale_m112_plain", "the loss of free weights from three scales"),
     "m112-11": Entry(".initial_scale_m112_plain", "rho of free weights from three scales"),
     "m112-12": Entry(".initial_scale_m112_plain", "margins of free weights"),
-    "ncwd-1": Entry(".collapse", "neural collapse with and without decay: ten classes of digits"),
-    "ncwd-2": Entry(".collapse", "neural collapse with and without decay: MNIST"),
     "dyn-9": Entry(".collapse_two_classes", "collapse of two classes with weight norm"),
     "m117-6": Entry(".collapse_two_classes", "collapse of two classes with batch norm"),
+    "ncwd-1": Entry(".collapse", "neural collapse with and without decay: ten classes of digits"),
+    "ncwd-2": Entry(".collapse", "neural collapse with and without decay: MNIST"),
+    "x-rank": Entry(".rank", "stable rank against lambda, learning rate and batch size"),
+    "x-margin-and-rank": Entry(".rank", "what test error follows: margin, rank or sharpness"),
     "x-half-separable": Entry(".half_separable", "half of all random starts are right on average"),
     "x-normalisations": Entry(
         ".normalisations", "Lagrange multiplier, weight norm and batch norm beside each other"
@@ -66,8 +68,6 @@ REGISTRY = {
     "x-collapse-sgd": Entry(
         ".collapse_predictions", "collapse with SGD and without, square and exponential loss"
     ),
-    "x-rank": Entry(".rank", "stable rank against lambda, learning rate and batch size"),
-    "x-margin-and-rank": Entry(".rank", "what test error follows: margin, rank or sharpness"),
     "wide-2": Entry(".linear_head", "collapse against the number of linear layers"),
     "wide-4": Entry(".head_training", "collapse, balance, negativity over time"),
     "wide-1": Entry(".head_training", "the same with three linear layers"),
