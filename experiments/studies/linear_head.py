@@ -65,8 +65,7 @@ class LinearHeadConfig:
     """The images."""
 
     backbone: str = "mlp"
-    """Below the head: mlp, none beside the nonlinear layers; convnet, two narrow convolutions;
-    resnet20, with batch norm."""
+    """Below the dense layers: mlp, nothing; convnet, two convolutions; resnet20, batch norm."""
 
     width: int = 64
     """Of every hidden dense layer."""
