@@ -232,6 +232,7 @@ FIGURES = {
             Claim(
                 "margin and rank together explain the test error", TOGETHER,
                 explained("mu", "rank"), above(0.5),
+                explanation="Seeds differ: a few noisy settings carry most of the variance.",
             ),
             Claim(
                 "sharpness does not explain it", "adjusted R2 on log sharpness",
