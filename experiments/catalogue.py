@@ -37,10 +37,6 @@ CATALOGUE = {
         ".studies.random_labels",
         "What do rho, margins and the test error do when labels mean less and less?",
     ),
-    "linear_head": Entry(
-        ".studies.linear_head",
-        "What do linear layers on top of a network make of neural collapse, and of balance?",
-    ),
     "order": Entry(
         ".studies.order",
         "How fast do the flow and its corrections approach gradient descent as the rate falls?",
@@ -56,6 +52,10 @@ CATALOGUE = {
     "random_starts": Entry(
         ".studies.random_starts",
         "How many networks are right on average before they have learned anything?",
+    ),
+    "linear_head": Entry(
+        ".studies.linear_head",
+        "What do linear layers on top of a network make of neural collapse, and of balance?",
     ),
     "logistic": Entry(
         ".studies.logistic",

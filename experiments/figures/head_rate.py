@@ -172,7 +172,14 @@ def _source(config: Any) -> str:
 
 
 SMALL = replace(LAPTOP, width=32, nonlinear=(2,), drop=1.0, steps=4000, looks=81)
-SMALL_TINY = replace(TINY, linear=(2, 3), learning_rate=(0.01, 0.03), drop=1.0, steps=400)
+SMALL_TINY = replace(
+    TINY,
+    linear=(2, 3),
+    learning_rate=(0.01, 0.03),
+    drop=1.0,
+    steps=400,
+    decay=(0.02, 0.04),
+)
 
 FIGURES = {
     "x-two-phases": Reproduction(

@@ -65,8 +65,7 @@ class LinearHeadConfig:
     """The images."""
 
     backbone: str = "mlp"
-    """Below the head: mlp, none beside the nonlinear layers; convnet, two narrow convolutions;
-    resnet20, with batch norm."""
+    """Below the dense layers: mlp, nothing; convnet, two convolutions; resnet20, batch norm."""
 
     width: int = 64
     """Of every hidden dense layer."""
@@ -182,10 +181,10 @@ def _sgd(config: LinearHeadConfig, shape: Shape, session: Session) -> xr.Dataset
     )  # fmt: skip
     found = labelled(trajectory, members, None, **wall_time(began, trajectory))
     found = found.rename({axis: name for axis, name in AXES.items() if axis in found.dims})
-    falls_at = dynamics.times_at(sgd, steps=round(config.drop_at * config.steps))
+    falls_at = dynamics.times_at(sgd, steps=round(config.drop_at * config.steps)).item()
     return found.assign_coords(step=("time", at)).assign_attrs(
         nonlinear=shape.nonlinear, linear=shape.linear, learning_rate=shape.rate,
-        falls_at=float(falls_at), momentum=config.momentum,
+        falls_at=falls_at, momentum=config.momentum,
     )  # fmt: skip
 
 
