@@ -58,3 +58,28 @@ def test_members_are_the_same_on_any_number_of_devices_and_processes(precision, 
             assert len(values) == 5
             apart = np.max(np.abs(one[name] - values)) / np.max(np.abs(values))
             assert apart <= BOUND[precision], name
+
+
+UNEVEN = """
+import jax, numpy as np
+jax.config.update("jax_num_cpu_devices", 2)
+from references import LINEAR, problem, start
+from rhoflow import dynamics
+steps = dynamics.gradient_descent(problem(), 1e-6)
+times = 1e-6 * np.array([[1, 2], [1, 2], [400_000, 400_001]])
+runs = dynamics.ensemble(steps, [start(LINEAR, seed) for seed in range(3)], times=times)
+print(runs.status)
+"""
+IMPATIENT = "--xla_cpu_collective_call_terminate_timeout_seconds=1"
+
+
+@pytest.mark.slow
+def test_a_device_that_is_done_early_waits_for_the_others():
+    """XLA ends a process where a device has waited too long, 40 seconds unless told otherwise."""
+    done = subprocess.run(
+        [sys.executable, "-c", UNEVEN], cwd=SCRIPT.parent, timeout=300, check=False,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": IMPATIENT},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("FINISHED") == 3
