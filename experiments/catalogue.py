@@ -65,6 +65,10 @@ CATALOGUE = {
         ".studies.landscape",
         "What does the loss look like over rho, and between two minima of it?",
     ),
+    "valley": Entry(
+        ".studies.valley",
+        "Is there a way of zero loss between two minima, and how wide must a network be for it?",
+    ),
     "sample_size": Entry(
         ".studies.sample_size",
         "What do rho, the errors and the bound on the test error do as N grows?",

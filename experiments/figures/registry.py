@@ -79,6 +79,7 @@ REGISTRY = {
     "m117-8": Entry(".landscape", "the landscape with decay"),
     "m117-9": Entry(".landscape", "the loss along a ray, and rho at rest against lambda"),
     "x-coastline": Entry(".coastline", "the least loss at each radius, and equilibria on it"),
+    "x-valley": Entry(".valley", "a way of zero loss between two minima, by width"),
     "dyn-6": Entry(".sample_size", "rho, errors and the bound against the number of images"),
     "dyn-7": Entry(".sample_size", "the same, convolutions whose patches do not overlap"),
     "x-two-phases": Entry(".head_rate", "steps to fit and to balance against eta and lambda"),
