@@ -106,9 +106,7 @@ def ensemble(
 
     def run_chunk(carry: Carry, looks: PyTree) -> tuple[Carry, PyTree]:
         own = (values, fill.up(looks))
-        # Ready on every device before anything is done across them: XLA ends the process where one
-        # of them waits longer than 40 seconds for the others.
-        return fill.off(jax.block_until_ready(run((dynamics, watch), own, _filled(fill, carry))))
+        return fill.off(run((dynamics, watch), own, _filled(fill, carry)))
 
     carry, rows = drive(run_chunk, carry, stops, axis=1, progress=progress, checkpoint=checkpoint)
     rows, state = gathered(place, members, (rows, carry.state))

@@ -70,8 +70,8 @@ def draw(config: Any, datasets: Datasets) -> Figure:
         grid[0][0].legend(loc="lower center", fontsize=8)
         source_below(
             figure,
-            f"{config.data.train} {config.data.name} {config.data.classes}, {config.seeds} pairs of "
-            f"minima; losses below {LOWEST:g} drawn there; dotted: counts as zero",
+            f"{config.data.train} {config.data.name} {config.data.classes}, {config.seeds} pairs; "
+            f"losses below {LOWEST:g} drawn there; dotted: counts as zero",
         )
         plt.close(figure)
     return figure
@@ -82,7 +82,7 @@ FIGURES = {
         document="[Dyn] Theorem 2",
         caption="Loss and rho along a way between two minima that optimisation has found, for a "
         "first layer of 2N units, of N and of N/2.",
-        setup="No figure in the document. 20 digits 3 and 8, two layers of smoothed ReLUs, no decay; "
+        setup="No figure in the document. 20 digits 3 and 8, two layers, smoothed ReLUs, no decay; "
         "minima and ways by Adam, ten points between the ends, five pairs of seeds.",
         study="valley",
         presets={"tiny": TINY, "laptop": LAPTOP, "paper": PAPER},
