@@ -5,11 +5,11 @@ Beside it, ``verdicts.md`` has the verdicts as a table. Everything on both was s
 """
 
 import base64
+import os
 from pathlib import Path
 from typing import Any
 
 from . import storage
-from .figures.claims import Outcome
 from .reproductions import ROOT, counts, stored_figures
 
 REPORT, VERDICTS, TEMPLATE = "report.html", "verdicts.md", "report_page.html"
@@ -32,7 +32,7 @@ def write_report(root: str | Path = ROOT, output: str | Path | None = None) -> P
     """
     page = Path(root) / REPORT if output is None else Path(output)
     figures = stored_figures(root)
-    content, verdicts = page_of(figures), verdicts_of(figures)
+    content, verdicts = page_of(figures, page.parent), verdicts_of(figures)
     try:
         page.write_text(content)
         page.with_name(VERDICTS).write_text(verdicts)
@@ -41,11 +41,12 @@ def write_report(root: str | Path = ROOT, output: str | Path | None = None) -> P
     return page
 
 
-def page_of(figures: list[dict[str, Any]]) -> str:
+def page_of(figures: list[dict[str, Any]], beside: Path) -> str:
     """The page as text.
 
     Args:
         figures: From `stored_figures`.
+        beside: The folder where it will be; its links to the runs' data begin there.
     """
     import jinja2
 
@@ -58,9 +59,8 @@ def page_of(figures: list[dict[str, Any]]) -> str:
     )
     outcomes = [verdict["outcome"] for figure in figures for verdict in figure["verdicts"]]
     return environment.get_template(TEMPLATE).render(
-        figures=[figure | {"image": _image(figure["folder"])} for figure in figures],
+        figures=[figure | _shown(figure, beside) for figure in figures],
         summary=counts(outcomes),
-        numbers={one.value: outcomes.count(one.value) for one in Outcome},
         hours=sum(run["seconds"] for run in _runs(figures)) / 3600,
     )
 
@@ -82,9 +82,11 @@ def verdicts_of(figures: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _image(folder: Path) -> str:
-    """A picture as text that stands in the page itself."""
-    return base64.b64encode((folder / "picture.png").read_bytes()).decode()
+def _shown(figure: dict[str, Any], beside: Path) -> dict[str, str]:
+    """The picture, as text that stands in the page itself, and where the run's data are."""
+    picture = (figure["folder"] / "picture.png").read_bytes()
+    data = os.path.relpath(figure["folder"] / figure["run"], beside)
+    return {"image": base64.b64encode(picture).decode(), "data": Path(data).as_posix()}
 
 
 def _runs(figures: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -71,6 +71,9 @@ def test_the_report_is_one_page_that_needs_nothing_else(root):
     assert "data:image/png;base64," in page
     assert not re.search(r"(src|href)=\"https?://", page)
     assert "<script" not in page
+    links = re.findall(r'<a href="(.*)">Its data', page)
+    assert links
+    assert all((root / link / "config.json").is_file() for link in links)
     verdicts = (root / "verdicts.md").read_text()
     for claim in registry.find("dyn-3").claims:
         assert claim.sentence.replace(">", "&gt;") in page
@@ -80,7 +83,7 @@ def test_the_report_is_one_page_that_needs_nothing_else(root):
 @pytest.mark.usefixtures("made")
 def test_the_report_escapes_what_it_is_told(root):
     told = reproductions.stored_figures(root)[0]
-    page = report.page_of([told | {"caption": 'a < b & "c"'}])
+    page = report.page_of([told | {"caption": 'a < b & "c"'}], root)
     assert "a &lt; b &amp; &#34;c&#34;" in page
     told["verdicts"][0]["sentence"] = "mean |f| grows"
     assert r"| mean \|f\| grows |" in report.verdicts_of([told])
