@@ -223,7 +223,7 @@ LAPTOP = ValleyConfig()
 TINY = replace(
     LAPTOP,
     data=DataConfig(name="digits", classes=(3, 8), train=6, test=0, side=4, centre=True),
-    shares=(2.0, 0.5),
+    shares=(3.0, 2.0),
     seeds=2,
     knots=3,
     steps=1000,
