@@ -1,4 +1,4 @@
-"""How long XLA may take over a program.
+"""How long XLA may take over a program, and how many programs a process may hold.
 
 Most of the audit's many programs run once, for milliseconds, and compiling them is what takes time:
 unoptimised an eighth of what it takes optimised (jaxlib 0.10; two thirds with 0.12, which has lost
@@ -30,6 +30,24 @@ def compile_quickly() -> None:
     flags = (f"--{name}={str(value).lower()}" for name, value in quick_options().items())
     mine = os.environ.get("XLA_FLAGS", "")
     os.environ["XLA_FLAGS"] = " ".join((*flags, mine)).strip()
+
+
+def make_room(share: float = 0.5) -> None:
+    """Forgets compiled programs before a process has more memory maps than Linux allows.
+
+    Programs are such maps, some for each; a process that reaches the limit, 65,530 unless it was
+    raised, crashes. What is run again is compiled again. On other systems nothing is done.
+
+    Args:
+        share: Of the limit, from which on programs are forgotten.
+    """
+    maps, limit = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+    if not (maps.is_file() and limit.is_file()):
+        return
+    if maps.read_bytes().count(b"\n") > share * int(limit.read_text()):
+        import jax
+
+        jax.clear_caches()
 
 
 def keep_programs() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import catalogue, storage
+from .compiling import make_room
 from .experiment import Datasets, Row, Session
 from .provenance import provenance
 from .tables import as_text
@@ -104,6 +105,7 @@ def _compute(record: Record, progress: Callable[..., Any] | None, every: float) 
         for key, part in catalogue.find(record.name).parts(record.config).items():
             if key in record.datasets:
                 continue
+            make_room()
             began = time.perf_counter()
             kept = storage.checkpoint_of(record.folder, key)
             dataset = part(Session(progress, kept, every))

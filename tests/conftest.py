@@ -9,6 +9,7 @@ import jax
 import pytest
 
 from rhoflow.experiments import compile_quickly
+from rhoflow.experiments.compiling import make_room
 
 jax.config.update("jax_enable_x64", True)
 # [samples] + [samples, features] is a mistake here, never a convenience.
@@ -28,6 +29,12 @@ def pytest_configure(config):
     """Before the first computation, in every process of the suite."""
     if config.option.markexpr != "slow":
         compile_quickly()
+
+
+def pytest_runtest_teardown(item, nextitem):
+    """Thousands of tests in one process compile more programs than it can hold."""
+    if nextitem is None or nextitem.path != item.path or item.get_closest_marker("slow"):
+        make_room()
 
 
 @pytest.fixture

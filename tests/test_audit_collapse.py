@@ -57,7 +57,7 @@ def test_a_wrong_sign_of_the_angle_turns_its_row(monkeypatch):
 
 def test_a_balance_of_sums_turns_section_six(monkeypatch):
     def sums(problem, view):
-        return balance._of_pairs(lambda a, b: balance._size(a + b), problem, view)
+        return balance._of_pairs(lambda a, b: balance.operator_norm(a + b), problem, view)
 
     monkeypatch.setattr(balance, "imbalances", sums)
     assert Verdict.CONTESTED in verdicts(wide, "[Wide] 6")

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from rhoflow import experiments
 
@@ -59,3 +62,30 @@ def test_programs_are_kept_in_the_cache_folder(tmp_path):
     first = kept()
     assert first
     assert kept() == first
+
+
+CROWDED = """
+from pathlib import Path
+import jax
+from rhoflow.experiments.compiling import make_room
+def maps():
+    return Path("/proc/self/maps").read_bytes().count(b"\\n")
+programs = [jax.jit(lambda x, k=k: (x @ x) ** k) for k in range(100)]
+given = jax.numpy.ones((3, 3))
+found = [program(given).sum() for program in programs]
+held = maps()
+make_room(0.99)
+print(held - maps())
+make_room(0)
+print(held - maps(), programs[2](given).sum())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").is_file(), reason="Linux limits memory maps")
+def test_programs_are_forgotten_before_there_are_too_many():
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    told = subprocess.check_output([sys.executable, "-c", CROWDED], env=environment, text=True)
+    before, (after, again) = (line.split() for line in told.splitlines())
+    assert int(before[0]) <= 0
+    assert int(after) >= 100
+    assert float(again) == 81

@@ -32,6 +32,7 @@ from ...models.polar import to_weights
 from ...models.problem import Problem, require_separate
 from ...models.views import View
 from .class_moments import class_moments
+from .decompositions import operator_norm, singular_values
 from .points import pre_activations
 
 
@@ -40,7 +41,7 @@ def imbalances(problem: Problem, view: View) -> Float[Array, "pairs"]:
 
     NaN where one of the two is not dense.
     """
-    return _of_pairs(lambda after, before: _size(after - before), problem, view)
+    return _of_pairs(lambda after, before: operator_norm(after - before), problem, view)
 
 
 def balance(problem: Problem, view: View) -> Float[Array, "pairs"]:
@@ -50,7 +51,7 @@ def balance(problem: Problem, view: View) -> Float[Array, "pairs"]:
     """
 
     def smaller(after: Array, before: Array) -> Array:
-        return jnp.minimum(_size(after), _size(before))
+        return jnp.minimum(operator_norm(after), operator_norm(before))
 
     return imbalances(problem, view) / _of_pairs(smaller, problem, view)
 
@@ -70,7 +71,7 @@ def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
         "standardised pre-activations are negative about half the time by construction",
     )
     seen = (at.values for at in pre_activations(problem, view))
-    return _stacked([_size(jnp.minimum(z, 0)) / _size(z) for z in seen])
+    return _stacked([operator_norm(jnp.minimum(z, 0)) / operator_norm(z) for z in seen])
 
 
 def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Float[Array, "head"]:
@@ -104,7 +105,7 @@ def condition(matrix: Float[Array, "fan_in outputs"]) -> Float[Array, ""]:
     """s_1 / s_K of K columns; infinite where there are fewer rows, which leave s_K zero."""
     if matrix.shape[0] < matrix.shape[1]:
         return jnp.full((), jnp.inf, matrix.dtype)
-    sizes = jnp.linalg.svd(matrix, compute_uv=False)
+    sizes = singular_values(matrix)
     return sizes[0] / sizes[-1]
 
 
@@ -160,7 +161,3 @@ def _dense(problem: Problem, head: Weights) -> Weights:
             "pass fewer linear layers",
         )
     return head
-
-
-def _size(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
-    return jnp.linalg.norm(matrix, ord=2)

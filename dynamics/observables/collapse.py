@@ -44,7 +44,7 @@ from jaxtyping import Array, Float
 from ...models.checks import is_traced, refusal
 from ...models.problem import Problem
 from ...models.views import View
-from . import moments
+from . import decompositions, moments
 from .balance import condition
 from .class_moments import class_moments, classifiers, membership
 from .margins import margins
@@ -72,7 +72,7 @@ def nc1_ratio(
     """
     at = class_moments(problem, view, layer)
     classes = len(at.means)
-    _, sizes, directions = jnp.linalg.svd(at.centred, full_matrices=False)
+    _, sizes, directions = decompositions.svd(at.centred)
     sizes, directions = sizes[: classes - 1], directions[: classes - 1]
     none = sizes <= max(at.means.shape) * jnp.finfo(sizes.dtype).eps * sizes[0]
     spreads = at.weights @ (at.deviations @ directions.T) ** 2

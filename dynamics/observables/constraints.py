@@ -28,6 +28,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ...models.checks import is_traced, refusal, whole
 from ...models.problem import Problem
 from ...models.views import View
+from . import decompositions
 from .moments import normalised_outputs
 from .points import matrices, output_slopes
 
@@ -67,8 +68,8 @@ def alignment(problem: Problem, view: View) -> Float[Array, "pairs"]:
         if first.shape[1] != second.shape[0]:
             found.append(jnp.asarray(jnp.nan))
             continue
-        given = jnp.linalg.svd(first, full_matrices=False)[2][0]
-        taken = jnp.linalg.svd(second, full_matrices=False)[0][:, 0]
+        given = decompositions.svd(first)[2][0]
+        taken = decompositions.svd(second)[0][:, 0]
         found.append(jnp.abs(jnp.sum(given * taken)))
     return jnp.stack(found) if found else jnp.zeros(0)
 
@@ -129,7 +130,7 @@ def _apart(left: Array, right: Array) -> Float[Array, "samples"]:
 def _to_projection(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
     if matrix.shape[0] != matrix.shape[1]:
         return jnp.asarray(jnp.nan, matrix.dtype)
-    values = jnp.linalg.eigvalsh((matrix + matrix.T) / 2)[::-1]
+    values = decompositions.eigenvalues((matrix + matrix.T) / 2)[::-1]
     ranks = jnp.arange(1, len(values) + 1)
     overlap = jnp.max(jnp.cumsum(values) / jnp.sqrt(ranks))
     return jnp.sqrt(jnp.maximum(1 + jnp.sum(matrix**2) - 2 * overlap, 0))

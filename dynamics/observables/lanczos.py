@@ -26,6 +26,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 from matfree import decomp
 
+from .decompositions import eigh
+
 Product = Callable[[Float[Array, "size"]], Float[Array, "size"]]
 
 
@@ -55,7 +57,7 @@ def eigenvalues(
     factors = factorise(lambda v: sign * product(v), start)
     alive = _alive(factors.J_small)
     basis = jnp.where(alive[:, None], factors.Q_tall, 0)
-    ritz, rotation = jnp.linalg.eigh(_closed(factors.J_small, alive))
+    ritz, rotation = eigh(_closed(factors.J_small, alive))
     scale = jnp.max(jnp.where(jnp.arange(length) >= length - jnp.sum(alive), jnp.abs(ritz), 0))
     wanted = min(count, length)
     values = ritz[::-1][:wanted]

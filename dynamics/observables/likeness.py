@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from ...models.problem import Problem
 from ...models.views import View
+from . import decompositions
 from .points import as_matrix
 
 
@@ -46,4 +47,4 @@ def _of_pairs(measure: Callable[[Array, Array], Array], view: View) -> Float[Arr
 
 
 def _sizes(layer: Array) -> Float[Array, "values"]:
-    return jnp.linalg.svd(as_matrix(layer), compute_uv=False)
+    return decompositions.singular_values(as_matrix(layer))

@@ -7,11 +7,13 @@ the squares keep.
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from . import decompositions
+
 
 def squared_singular_values(matrix: Float[Array, "rows columns"]) -> Float[Array, "rank"]:
     """s_i^2, descending, from the Gram matrix of the smaller side; good to eps s_1^2."""
     tall = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
-    return jnp.maximum(jnp.linalg.eigvalsh(tall.T @ tall)[::-1], 0)
+    return jnp.maximum(decompositions.eigenvalues(tall.T @ tall)[::-1], 0)
 
 
 def stable_rank(squares: Float[Array, "rank"]) -> Float[Array, ""]:
@@ -27,7 +29,7 @@ def entropy_rank(squares: Float[Array, "rank"]) -> Float[Array, ""]:
 
 def beyond_first(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
     """The root of what the largest singular value leaves of the squares, without cancellation."""
-    values = jnp.linalg.svd(matrix, compute_uv=False)
+    values = decompositions.singular_values(matrix)
     return jnp.sqrt(jnp.sum(values[1:] ** 2))
 
 
@@ -36,7 +38,7 @@ def numerical_rank(cutoffs: tuple[float, ...], matrix: Array) -> Float[Array, "c
     if min(cutoffs) >= 10 * jnp.finfo(matrix.dtype).eps ** 0.5:
         values = jnp.sqrt(squared_singular_values(matrix))
     else:
-        values = jnp.linalg.svd(matrix, compute_uv=False)
+        values = decompositions.singular_values(matrix)
     return above(cutoffs, values)
 
 

@@ -31,6 +31,7 @@ from ...models.binding import bind
 from ...models.checks import is_traced, refusal, sample_numbers, single, whole
 from ...models.problem import Problem
 from ...models.views import View
+from . import decompositions
 from .moments import normalised_outputs, second_moment, targets
 from .points import rows, sample_gradients
 
@@ -208,7 +209,7 @@ def _noise_eigenvalues(count: int, problem: Problem, view: View) -> Float[Array,
     if not 1 <= count <= len(deviations):
         raise refusal(f"a count from 1 to {len(deviations)}", count, "there are no more samples")
     gram = deviations @ deviations.T / len(deviations)
-    return jnp.maximum(jnp.linalg.eigvalsh(gram)[::-1][:count], 0)
+    return jnp.maximum(decompositions.eigenvalues(gram)[::-1][:count], 0)
 
 
 def _batch_gradient(batch: Array, problem: Problem, view: View) -> Float[Array, ""]:

@@ -44,7 +44,7 @@ from ...models.network import Weights
 from ...models.polar import Polar, to_weights
 from ...models.problem import Problem, data_loss, take
 from ...models.views import View
-from . import matrix_ranks
+from . import decompositions, matrix_ranks
 from .points import matrices, output_slopes, point
 
 CUTOFFS = (1e-1, 1e-2, 1e-3)
@@ -55,7 +55,7 @@ LARGEST_DENSE = 3000
 def singular_values(problem: Problem, view: View) -> tuple[Float[Array, "rank"], ...]:
     """Singular values of each V_k, descending, by a singular value decomposition."""
     layers = matrices(problem, view.directions)
-    return tuple(jnp.linalg.svd(matrix, compute_uv=False) for matrix in layers)
+    return tuple(decompositions.singular_values(matrix) for matrix in layers)
 
 
 def condition_numbers(problem: Problem, view: View) -> Float[Array, "layers"]:
@@ -278,7 +278,7 @@ def _flat_directions(cutoff: float, problem: Problem, view: View) -> dict[str, A
         )
         return jnp.mean(losses)
 
-    sizes = jnp.abs(jnp.linalg.eigvalsh(jax.hessian(loss)(weights)))
+    sizes = jnp.abs(decompositions.eigenvalues(jax.hessian(loss)(weights)))
     share = max(cutoff, weights.size * float(jnp.finfo(weights.dtype).eps))
     return {
         "near_zero": jnp.sum(sizes <= share * jnp.max(sizes)),

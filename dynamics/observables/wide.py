@@ -50,6 +50,7 @@ from ...models.polar import to_weights
 from ...models.problem import Problem
 from ...models.views import View
 from . import balance, collapse
+from .decompositions import operator_norm, pinv, singular_values
 
 Bounded = dict[str, Float[Array, ""]]
 """``measured`` and ``bound``, and where there is one a ``sharper`` bound."""
@@ -145,7 +146,7 @@ def quantities(problem: Problem, view: View, linear_layers: int = 1) -> dict[str
 def distance(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
     """|Z_{L-1} - W_L^+ Y| <= Psi; infinite where eps_1 >= s_K(Y). Source: [Wide] (23)."""
     at = head(problem, view, linear_layers)
-    collapsed = at.targets @ jnp.linalg.pinv(at.layers[-1])
+    collapsed = at.targets @ pinv(at.layers[-1])
     return {"measured": jnp.linalg.norm(at.passed[-1] - collapsed), "bound": at.psi}
 
 
@@ -205,7 +206,7 @@ def transpose(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
     rows = at.layers[-1] / least(at.layers[-1], classes)
     kappa = at.conditions[-1]
     return {
-        "measured": jnp.linalg.norm(at.targets @ (jnp.linalg.pinv(rows) - rows.T)),
+        "measured": jnp.linalg.norm(at.targets @ (pinv(rows) - rows.T)),
         "bound": jnp.sqrt(samples) * (kappa - 1 / kappa),
     }
 
@@ -246,7 +247,7 @@ def nc3_balanced(problem: Problem, view: View, linear_layers: int = 1) -> Bounde
     """
     at = head(problem, view, linear_layers)
     rows, kappa = at.layers[-1], at.conditions[-1]
-    lengths = jnp.linalg.norm(jnp.linalg.pinv(rows), axis=1) * jnp.linalg.norm(rows, axis=0)
+    lengths = jnp.linalg.norm(pinv(rows), axis=1) * jnp.linalg.norm(rows, axis=0)
     return {"measured": jnp.mean(1 / lengths), "bound": 2 / (kappa + 1 / kappa)}
 
 
@@ -267,16 +268,11 @@ def power(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
     }
 
 
-def operator_norm(matrix: Float[Array, "rows columns"]) -> Float[Array, ""]:
-    """The largest singular value."""
-    return jnp.linalg.norm(matrix, ord=2)
-
-
 def least(matrix: Float[Array, "rows columns"], count: int) -> Float[Array, ""]:
     """The count-th singular value, zero where there are fewer."""
     if min(matrix.shape) < count:
         return jnp.zeros((), matrix.dtype)
-    return jnp.linalg.svd(matrix, compute_uv=False)[count - 1]
+    return singular_values(matrix)[count - 1]
 
 
 def _check(problem: Problem, linear_layers: int, below: int) -> None:

@@ -26,7 +26,8 @@ from ...models.polar import squared_norms
 from ...models.problem import Problem
 from ...models.views import View
 from .curvature import kernel_eigenvalues
-from .wide import Bounded, Head, head, least, operator_norm
+from .decompositions import operator_norm, singular_values
+from .wide import Bounded, Head, head, least
 
 
 def floor(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
@@ -38,7 +39,7 @@ def floor(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
 def size(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
     """|theta|^2 of the head from below; equal where its layers are balanced. Source: [Wide] 5.1."""
     at = head(problem, view, linear_layers)
-    sizes = jnp.linalg.svd(at.product, compute_uv=False)
+    sizes = singular_values(at.product)
     count = len(at.layers)
     return {"measured": _squares(at), "bound": count * jnp.sum(sizes ** (2 / count))}
 

@@ -58,8 +58,9 @@ from ...models.network import Weights
 from ...models.polar import squared_norms, to_weights
 from ...models.problem import Problem
 from ...models.views import View
+from .decompositions import operator_norm
 from .points import point
-from .wide import Bounded, least, operator_norm
+from .wide import Bounded, least
 
 Quantities = dict[str, Float[Array, ""]]
 
