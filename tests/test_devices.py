@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from rhoflow.dynamics.placement import Fill, placement, spread
 
 SCRIPT = Path(__file__).with_name("spread.py")
 BOUND = {"single": 1e-5, "double": 1e-12}
@@ -83,3 +87,18 @@ def test_a_device_that_is_done_early_waits_for_the_others():
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("FINISHED") == 3
+
+
+def sines(_, count, value):
+    """So many of them, which takes a while."""
+    return jax.lax.fori_loop(0, count, lambda _, y: jnp.sin(y), value)
+
+
+def test_copies_are_taken_off_when_all_members_are_there():
+    """What is cut from them before waits on one device for the other."""
+    counts = jnp.array([1, 1, 20_000_000, 20_000_000])
+    members = spread(sines, placement("map"))(None, counts, jnp.ones((4, 3)))
+    assert not members.is_ready()
+    cut = Fill(3, 1).off(members)
+    assert members.is_ready()
+    assert cut.shape == (3, 3)
