@@ -108,6 +108,7 @@ def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
         figure = reproduce(
             options.name, options.preset, options.output or ROOT, _progress(),
             config=None if config == default else config,
+            checkpoint_every=options.checkpoint_every,
         )  # fmt: skip
     print(figure.table())
     print()
@@ -126,7 +127,10 @@ def _run_all_figures(options: argparse.Namespace, rest: list[str]) -> int:
     with telling_how_to_go_on("the same command"):
         for name in registry.REGISTRY:
             try:
-                figure = reproduce(name, options.preset, options.output or ROOT, _progress())
+                figure = reproduce(
+                    name, options.preset, options.output or ROOT, _progress(),
+                    checkpoint_every=options.checkpoint_every,
+                )  # fmt: skip
             except Exception as error:
                 if not _is_a_refusal(error):
                     raise

@@ -1,5 +1,9 @@
-"""Small files that are replaced in one step, so that a kill leaves the old one or the new one."""
+"""Small files that are replaced in one step, so that a kill leaves the old one or the new one.
 
+What such a file would hold has a digest, by which folders are named.
+"""
+
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -15,3 +19,12 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     beside.replace(file)
+
+
+def digest(content: Any) -> str:
+    """A name for what JSON can hold, the same wherever and whenever it is the same.
+
+    >>> digest({"decay": 0.1, "seeds": 3}) == digest({"seeds": 3, "decay": 0.1})
+    True
+    """
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

@@ -10,7 +10,6 @@
 A run that is there is not computed again: the figure is drawn anew from it.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from .errors import UsageError
 from .figures import registry
 from .figures.claims import Outcome, Verdict, decide
 from .figures.reproduction import Reproduction
-from .json_files import write_json
+from .json_files import digest, write_json
 from .runs import Record, run
 
 ROOT, SHARED, FIGURE = Path("runs/figures"), "shared", "figure.json"
@@ -84,6 +83,7 @@ def reproduce(
     progress: Callable[..., Any] | None = None,
     *,
     config: Any = None,
+    checkpoint_every: float = 10.0,
 ) -> Reproduced:
     """Runs what a figure looks at, unless it is there, draws it and decides its claims.
 
@@ -93,23 +93,19 @@ def reproduce(
         root: The folder of all figures and of the runs that they share.
         progress: Wraps iterations, as ``tqdm.auto.tqdm`` does.
         config: Another configuration of the figure's study, in place of the preset's.
+        checkpoint_every: Seconds of work that a kill may cost.
 
     Raises:
         UsageError: If there is no such figure or preset, or a folder cannot be written.
     """
     figure = registry.find(name)
     chosen = registry.configured(name, preset) if config is None else config
-    shared = Path(root) / SHARED / f"{figure.study}-{_digest(chosen)}"
-    record = run(chosen, shared, progress, pictures=False)
+    shared = Path(root) / SHARED / f"{figure.study}-{digest(cattrs.unstructure(chosen))}"
+    record = run(chosen, shared, progress, pictures=False, checkpoint_every=checkpoint_every)
     verdicts = tuple(decide(claim, record.datasets) for claim in figure.claims)
     reproduced = Reproduced(name, figure, record, Path(root) / name, verdicts)
     _store(reproduced, preset if config is None else "own")
     return reproduced
-
-
-def _digest(config: Any) -> str:
-    content = json.dumps(cattrs.unstructure(config), sort_keys=True)
-    return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
 def _store(reproduced: Reproduced, preset: str) -> None:

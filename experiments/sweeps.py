@@ -17,7 +17,6 @@ Jobs are given to any `concurrent.futures.Executor`, or run one by one in this p
 
 import concurrent.futures
 import functools
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ from . import catalogue, storage
 from .errors import UsageError
 from .experiment import Row
 from .grid import Grid, checked, points, replaced
-from .json_files import write_json
+from .json_files import digest, write_json
 from .provenance import code
 from .runs import Record, open_run, run
 from .tables import as_text
@@ -144,7 +143,7 @@ def sweep(
     wanted = checked(config, grid)
     configs = [replaced(config, wanted, values) for values in points(wanted)]
     plan = _plan(name, config, wanted, configs)
-    folder = SWEEPS / f"{name}-{_digest(plan)}" if output is None else Path(output)
+    folder = SWEEPS / f"{name}-{digest(plan)}" if output is None else Path(output)
     with storage.alone(folder):
         _claim(folder, plan)
         places = [folder / RUNS / place for place in plan["runs"]]
@@ -207,12 +206,8 @@ def _plan(name: str, config: Any, grid: Grid, configs: list[Any]) -> dict[str, A
         "config": cattrs.unstructure(config),
         "grid": {field: list(values) for field, values in grid.items()},
         "code": code(),
-        "runs": [_digest([name, cattrs.unstructure(one), code()]) for one in configs],
+        "runs": [digest([name, cattrs.unstructure(one), code()]) for one in configs],
     }
-
-
-def _digest(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _claim(folder: Path, plan: dict[str, Any]) -> None:

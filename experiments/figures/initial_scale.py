@@ -7,12 +7,14 @@ time, since SGD at a constant rate never stands still.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from ..experiment import Datasets
+from .claims import Claim, below
 from .measures import correlation, cube, last_change, spread
 
 MEMORY = (
@@ -200,3 +202,17 @@ def mean_accuracy_follows(choice: Choice, datasets: Datasets) -> float:
 def _inverse_and_accuracy(choice: Choice, datasets: Datasets) -> tuple[xr.DataArray, xr.DataArray]:
     runs = choice.of(datasets)
     return at_end(1 / runs.rho), 1 - at_end(runs.test_error)
+
+
+def narrowing_claims(choice: Choice) -> tuple[Claim, Claim]:
+    """That the margins of some runs gather in a peak."""
+    return (
+        Claim(
+            "the histogram narrows", "final standard deviation over its largest",
+            partial(narrowed, choice), below(0.5),
+        ),
+        Claim(
+            "it ends as a peak", "standard deviation over mean margin",
+            partial(largest_at_end, choice, width), below(0.2),
+        ),
+    )  # fmt: skip

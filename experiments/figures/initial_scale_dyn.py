@@ -33,7 +33,7 @@ from .initial_scale import (
     largest_at_end,
     mean_accuracy_follows,
     mean_margin,
-    narrowed,
+    narrowing_claims,
     off_the_gap,
     off_the_line,
     remembered,
@@ -165,14 +165,7 @@ FIGURES = {
         presets=SPHERE,
         draw=partial(narrowing, SMALL, share_of_run(0.0, 3e-3, 0.03, 0.1, 0.3, 1.0)),
         claims=(
-            Claim(
-                "the histogram narrows", "final standard deviation over its largest",
-                partial(narrowed, SMALL), below(0.5),
-            ),
-            Claim(
-                "it ends as a peak", "standard deviation over mean margin",
-                partial(largest_at_end, SMALL, width), below(0.2),
-            ),
+            *narrowing_claims(SMALL),
             Claim(
                 "rho rises to mu / (M + lambda)", "relative distance",
                 partial(off_the_line, SMALL), below(0.05),

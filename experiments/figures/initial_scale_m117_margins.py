@@ -17,11 +17,10 @@ from .initial_scale import (
     SEEDS,
     Choice,
     against,
-    largest_at_end,
     largest_fall,
     mean_at_end,
     mean_margin,
-    narrowed,
+    narrowing_claims,
     starts_differ,
     still_moving,
     width,
@@ -109,14 +108,7 @@ FIGURES = {
         presets=BATCH_NORM,
         draw=partial(narrowing, SMALL, share_of_run(0.0, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)),
         claims=(
-            Claim(
-                "the histogram narrows", "final standard deviation over its largest",
-                partial(narrowed, SMALL), below(0.5),
-            ),
-            Claim(
-                "it ends as a peak", "standard deviation over mean margin",
-                partial(largest_at_end, SMALL, width), below(0.2),
-            ),
+            *narrowing_claims(SMALL),
             Claim(
                 "rho comes to rest", "relative change over the last fifth",
                 partial(still_moving, SMALL), below(0.1), explanation=SEEDS,

@@ -17,11 +17,10 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
-from ..data import DataConfig
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, GREEN, ORANGE, PREDICTED, PURPLE, RED, TIME_LABEL, house_style
-from .scaled_models import ScaledConfig, combined, images_of, train
+from .scaled_models import DOCUMENTED, SMALL, ScaledConfig, combined, images_of, train
 from .two_classes import ended
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
@@ -111,24 +110,8 @@ def draw(config: InitialScaleConfig, datasets: Datasets) -> Figure:
 
 
 LAPTOP = InitialScaleConfig()
-TINY = replace(
-    LAPTOP,
-    data=DataConfig(name="digits", classes=(3, 8), train=20, test=100, side=4, centre=True),
-    hidden=(8, 8),
-    seeds=2,
-    epochs=10,
-    looks=6,
-    early=6,
-    batch_size=5,
-)
-PAPER = replace(
-    LAPTOP,
-    data=DataConfig(name="cifar10", classes=(1, 2), train=10_000, test=2_000, centre=True),
-    convolutional=True,
-    seeds=10,
-    learning_rate=0.03,
-    batch_size=128,
-)
+TINY = replace(LAPTOP, **SMALL)
+PAPER = replace(LAPTOP, **DOCUMENTED)
 
 EXPERIMENT = Experiment(
     config=InitialScaleConfig,

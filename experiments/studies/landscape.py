@@ -34,6 +34,7 @@ from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, house_style
+from .two_classes import check_classes, check_positive
 
 REACHED = 1e-3
 """A loss that counts as none."""
@@ -76,13 +77,8 @@ class LandscapeConfig:
 
     def __post_init__(self) -> None:
         """Refuses what no run could satisfy."""
-        if len(self.data.classes) != 2:
-            raise UsageError(
-                f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
-            )
-        for name in ("seeds", "points", "directions", "max_steps", "smoothing"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"expected {name} > 0, got {getattr(self, name)}: change --{name}")
+        check_classes(self)
+        check_positive(self, ("seeds", "points", "directions", "max_steps", "smoothing"))
         for name, sign in (("radii", 1), ("decay", -1)):
             values = np.asarray(getattr(self, name), float)
             if not len(values) or np.any(sign * np.diff(values) <= 0) or values.min() <= 0:

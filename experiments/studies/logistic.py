@@ -30,7 +30,7 @@ from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..labelling import labelled
 from ..plotting import BLUE, PREDICTED, TIME_LABEL, house_style
-from .two_classes import ended, wall_time
+from .two_classes import check_positive, ended, wall_time
 
 closed = dynamics.reduced.logistic
 
@@ -74,9 +74,7 @@ class LogisticConfig:
                 f"expected initial_rho below half of the limit {1 / self.mean_margin:g}, got "
                 f"{max(self.initial_rho)}: change --initial-rho"
             )
-        for name in ("reach", "looks", "tolerance"):
-            if not getattr(self, name) > 0:
-                raise UsageError(f"expected {name} > 0, got {getattr(self, name)}: change --{name}")
+        check_positive(self, ("reach", "looks", "tolerance"))
 
     @property
     def frozen(self) -> dict[str, float]:

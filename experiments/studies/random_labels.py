@@ -26,8 +26,7 @@ from ..data.noise import replace_labels
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, RED, house_style
-from . import initial_scale
-from .scaled_models import ScaledConfig, combined, images_of, signs, train
+from .scaled_models import DOCUMENTED, SMALL, ScaledConfig, combined, images_of, signs, train
 from .two_classes import ended
 
 CLASSES = 2
@@ -118,24 +117,8 @@ def draw(_: RandomLabelsConfig, datasets: Datasets) -> Figure:
 
 
 LAPTOP = RandomLabelsConfig()
-TINY = RandomLabelsConfig(
-    data=initial_scale.TINY.data,
-    hidden=(8, 8),
-    seeds=2,
-    epochs=10,
-    looks=6,
-    early=6,
-    batch_size=5,
-    shares=(0.0, 0.5, 1.0),
-)
-PAPER = replace(
-    LAPTOP,
-    data=initial_scale.PAPER.data,
-    convolutional=True,
-    seeds=10,
-    learning_rate=0.03,
-    batch_size=128,
-)
+TINY = replace(LAPTOP, **SMALL, shares=(0.0, 0.5, 1.0))
+PAPER = replace(LAPTOP, **DOCUMENTED)
 
 EXPERIMENT = Experiment(
     config=RandomLabelsConfig,

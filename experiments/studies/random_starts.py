@@ -27,7 +27,7 @@ from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, GREEN, ORANGE, PREDICTED, PURPLE, house_style
-from .two_classes import alike
+from .two_classes import alike, check_classes, check_positive
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,8 @@ class RandomStartsConfig:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be drawn."""
-        if len(self.data.classes) != 2:
-            raise UsageError(
-                f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
-            )
-        for name in ("width", "draws", "seeds"):
-            if getattr(self, name) < 1:
-                raise UsageError(
-                    f"expected {name} >= 1, got {getattr(self, name)}: change --{name}"
-                )
+        check_classes(self)
+        check_positive(self, ("width", "draws", "seeds"))
         if not self.layers or min(self.layers) < 2:
             raise UsageError(f"expected layers >= 2, got {self.layers}: change --layers")
 

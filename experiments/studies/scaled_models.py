@@ -114,6 +114,27 @@ class ScaledConfig:
         return ("decay",)
 
 
+SMALL: dict[str, Any] = {
+    "data": DataConfig(name="digits", classes=(3, 8), train=20, test=100, side=4, centre=True),
+    "hidden": (8, 8),
+    "seeds": 2,
+    "epochs": 10,
+    "looks": 6,
+    "early": 6,
+    "batch_size": 5,
+}
+"""What a run of seconds has in place of the defaults."""
+
+DOCUMENTED: dict[str, Any] = {
+    "data": DataConfig(name="cifar10", classes=(1, 2), train=10_000, test=2_000, centre=True),
+    "convolutional": True,
+    "seeds": 10,
+    "learning_rate": 0.03,
+    "batch_size": 128,
+}
+"""What the documents have in place of them."""
+
+
 def combined(**values: Any) -> dict[str, np.ndarray]:
     """Every combination of some values: what tells the members apart, by name."""
     grids = np.meshgrid(*values.values(), indexing="ij")

@@ -35,11 +35,32 @@ def check(
     Raises:
         UsageError: With the option to change.
     """
+    check_classes(config)
+    check_numbers(config, positive, listed)
+
+
+def check_classes(config: Any) -> None:
+    """Refuses data of other than two classes.
+
+    Raises:
+        UsageError: With the option to change.
+    """
     if len(config.data.classes) != 2:
         raise UsageError(
             f"expected two classes, got {config.data.classes}: pass, say, --data.classes 3 8"
         )
-    check_numbers(config, positive, listed)
+
+
+def check_positive(config: Any, names: Sequence[str]) -> None:
+    """Refuses fields that are not above zero.
+
+    Raises:
+        UsageError: With the option to change.
+    """
+    for name in names:
+        value, option = getattr(config, name), name.replace("_", "-")
+        if not value > 0:
+            raise UsageError(f"expected {name} > 0, got {value}: change --{option}")
 
 
 def check_numbers(
@@ -55,10 +76,7 @@ def check_numbers(
         raise UsageError(f"expected finite numbers, got {numbers}: change the infinite one")
     if config.data.test < 1:
         raise UsageError(f"expected data.test > 0, got {config.data.test}: change --data.test")
-    for name in positive:
-        value, option = getattr(config, name), name.replace("_", "-")
-        if not value > 0:
-            raise UsageError(f"expected {name} > 0, got {value}: change --{option}")
+    check_positive(config, positive)
     for name in listed:
         values = getattr(config, name)
         if not values or min(values) < 0:

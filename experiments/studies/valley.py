@@ -32,6 +32,7 @@ from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
 from ..plotting import BLUE, GREY, house_style
+from .two_classes import check_classes, check_positive
 
 LOOKS = 16
 """Points of each line at which the way is told; a third of them are trained on."""
@@ -68,16 +69,8 @@ class ValleyConfig:
 
     def __post_init__(self) -> None:
         """Refuses what no run could satisfy."""
-        if len(self.data.classes) != 2:
-            raise UsageError(
-                f"expected two classes, got {self.data.classes}: pass, say, --data.classes 3 8"
-            )
-        for name in ("smoothing", "seeds", "knots", "learning_rate", "steps"):
-            if not getattr(self, name) > 0:
-                option = name.replace("_", "-")
-                raise UsageError(
-                    f"expected {name} > 0, got {getattr(self, name)}: change --{option}"
-                )
+        check_classes(self)
+        check_positive(self, ("smoothing", "seeds", "knots", "learning_rate", "steps"))
         if not self.shares or min(self.units) < 1 or len(set(self.units)) < len(self.shares):
             raise UsageError(
                 f"expected shares that make different numbers of units, one or more, got "
