@@ -1,0 +1,34 @@
+"""The programs of the pages in docs/ run as they stand, those of a page one after another."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def run(page):
+    """The names that a page's programs leave behind."""
+    programs = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
+    space = {"print": lambda *_: None}
+    for program in programs:
+        exec(compile(program, page, "exec"), space)
+    return space
+
+
+def test_what_one_adds_is_taken_everywhere():
+    space = run("extending.md")
+    flow, signs = space["both"]["flow"], space["both"]["signs"]
+    assert float(flow["loss"][-1]) < float(flow["loss"][0])
+    assert float(signs["loss"][-1]) < float(signs["loss"][0])
+    end = space["both"]["flow"].final.position
+    outputs = np.abs(space["network"].apply(end.directions, space["inputs"]))
+    np.testing.assert_allclose(flow["unevenness"][-1], outputs.max() / outputs.min(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("page", sorted(file.name for file in DOCS.glob("*.md")))
+def test_the_files_that_a_page_names_are_there(page):
+    named = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (DOCS / page).read_text())
+    assert [name for name in named if not (DOCS / name).exists()] == []
