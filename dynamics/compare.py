@@ -17,6 +17,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, ArrayLike, Float, Key, PyTree
 
 from ..models.checks import unknown
+from ..models.display import Card, Shown, numbers, shape, told
 from ..models.network import Weights
 from ..models.polar import Polar
 from ..models.problem import Problem, outputs
@@ -26,10 +27,10 @@ from .lockstep import together
 from .observe import Observe, observe
 from .simulate import Progress, simulate
 from .trajectory import Trajectory
-from .types import Dynamics
+from .types import Dynamics, told_status
 
 
-class Comparison(eqx.Module):
+class Comparison(Shown, eqx.Module):
     """Several trajectories from one start on one time axis.
 
     Attributes:
@@ -45,8 +46,17 @@ class Comparison(eqx.Module):
     distances: dict[str, dict[str, Float[Array, "times ..."]]]
     reference: str = eqx.field(static=True)
 
-    def __repr__(self) -> str:
-        return f"Comparison({self.trajectories}, distances to '{self.reference}')"
+    def _card(self) -> Card:
+        times = numbers(self.times)
+        span = shape(self.times) if times is None else f"{times.shape[-1]} times to {times.max():g}"
+        measures = list(self.distances[self.reference])
+        rows = tuple(
+            (name, *(told(_last(self.distances[name], measure)) for measure in measures),
+             told_status(getattr(one.final, "status", None)))
+            for name, one in self.trajectories.items()
+        )  # fmt: skip
+        title = f"Comparison: {span}, last distances to '{self.reference}'"
+        return Card(title, rows, ("", *measures, "status"))
 
     def __getitem__(self, name: str) -> Trajectory:
         if name not in self.trajectories:
@@ -109,6 +119,15 @@ def split(members: dict[str, Dynamics], reference: str, whole: Trajectory) -> Co
         for name, member in members.items()
     }
     return Comparison(whole.times, trajectories, whole.observations["distances"], reference)
+
+
+def _last(distances: dict[str, Any], measure: str) -> Any:
+    """The last row that holds numbers; the array itself where it cannot be looked at."""
+    values = numbers(distances[measure])
+    if values is None:
+        return distances[measure]
+    seen = np.flatnonzero(np.isfinite(values).reshape(len(values), -1).any(axis=1))
+    return values[seen[-1] if seen.size else -1]
 
 
 class _Name(eqx.Module):

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ..models.checks import refusal
+from ..models.display import tuple_html, tuple_text
 from ..models.network import Weights
 from ..models.polar import Polar
 from .checkpoint import Checkpoint
@@ -46,6 +47,12 @@ class StatedError(NamedTuple):
     rho: Float[Array, "*members"]
     loss: Float[Array, "*members"]
     outputs: Float[Array, "*members"]
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
 
 def coarser(flow: Dynamics) -> Dynamics:

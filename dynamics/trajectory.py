@@ -1,17 +1,23 @@
 """What a run leaves behind: observations at the times that were reached, and where it ended."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from ..models.checks import is_traced, unknown
-from .types import State, Status
+from ..models.checks import unknown
+from ..models.display import Card, Shown, numbers, shape, told
+from .labelling import flat, labelled
+from .types import FAILURES, State, Status, told_status
+
+if TYPE_CHECKING:
+    import xarray
 
 
-class Trajectory(eqx.Module):
+class Trajectory(Shown, eqx.Module):
     """Observations along a run, or along many.
 
     Attributes:
@@ -40,15 +46,62 @@ class Trajectory(eqx.Module):
         codes = np.asarray(self.final.status)
         return Status(int(codes)) if codes.ndim == 0 else [Status(int(code)) for code in codes]
 
-    def __repr__(self) -> str:
-        if is_traced(self.final):
-            return f"Trajectory({', '.join(self.observations)})"
-        last = np.atleast_2d(np.asarray(self.times))[:, -1].max()
-        members = "" if self.times.ndim == 1 else f"{self.times.shape[0]} members, "
-        return (
-            f"Trajectory({members}{self.times.shape[-1]} times to {last:g}, "
-            f"{', '.join(self.observations)}; {_told(self.status)})"
+    def to_xarray(self, members: Mapping[str, Any] | None = None) -> "xarray.Dataset":
+        """The trajectory as a labelled dataset in memory.
+
+        Args:
+            members: For an ensemble, coordinates ``[members]`` by name: what was in ``over=``,
+                seeds, whatever tells members apart.
+
+        Returns:
+            The observations with dimensions ``(member,) time, ...`` (`dynamics.labelling`), the
+            final ``status``, and the statistics as ``count_...``. ``time`` is the coordinate, in
+            units of the running sum of learning rates; where members reached different times
+            those are ``time_reached``, ``(member, time)``.
+
+        Raises:
+            ValueError: If an observation is called ``status`` or ``time``.
+        """
+        return labelled(self, members)
+
+    def _card(self) -> Card:
+        if not hasattr(self.times, "ndim"):  # a tree of something else in this one's place
+            return Card(f"Trajectory({', '.join(self.observations)})")
+        times, axis = numbers(self.times), self.times.ndim - 1
+        span = shape(self.times) if times is None else f"{times.shape[-1]} times {_span(times)}"
+        many = f"{self.times.shape[0]} members, " if axis else ""
+        ended = told_status(getattr(self.final, "status", None))
+        rows = tuple(
+            (_with_shape(name, np.shape(value)[axis + 1 :]), *_ends(numbers(value), axis))
+            for name, value in flat(self.observations)
         )
+        counts = ", ".join(f"{name} {told(value)}" for name, value in flat(self.statistics))
+        notes = tuple(note for note in (counts, _told_failure(self.final)) if note)
+        return Card(f"Trajectory: {many}{span}; {ended}", rows, ("", "first", "last"), notes)
+
+
+def _span(times: np.ndarray) -> str:
+    return f"from {times[..., 0].min():g} to {times[..., -1].max():g}"
+
+
+def _with_shape(name: str, sizes: tuple[int, ...]) -> str:
+    return f"{name} [{', '.join(map(str, sizes))}]" if sizes else name
+
+
+def _ends(values: np.ndarray | None, axis: int) -> tuple[str, str]:
+    """The first and the last row that hold numbers."""
+    if values is None or values.ndim <= axis or not values.size:
+        return "", ""
+    rows = np.moveaxis(values, axis, 0)
+    seen = np.flatnonzero(np.isfinite(rows).reshape(len(rows), -1).any(axis=1))
+    return (told(rows[seen[0]]), told(rows[seen[-1]])) if seen.size else ("nan", "nan")
+
+
+def _told_failure(final: Any) -> str:
+    """The cure, where a run or one of its members failed."""
+    codes = numbers(getattr(final, "status", None))
+    worst = None if codes is None or not codes.size else Status(int(codes.max()))
+    return worst.sentence if worst is not None and worst in FAILURES else ""
 
 
 def first_time(
@@ -87,10 +140,3 @@ def raise_failure(trajectory: Trajectory) -> None:
         status = Status(int(statuses[failed[0]]))
         which = "" if statuses.size == 1 else f"member {failed[0]} (of {failed.size} that failed) "
         raise RuntimeError(f"{which}{status.sentence}")
-
-
-def _told(status: Status | list[Status]) -> str:
-    if isinstance(status, Status):
-        return status.sentence
-    kinds = sorted(set(status))
-    return ", ".join(f"{status.count(kind)} {kind.name.lower()}" for kind in kinds)

@@ -23,6 +23,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
 
 from ..models.checks import is_traced, refusal, unknown
+from ..models.display import Card, Shown, html, numbers, text, told
 from ..models.polar import Polar
 from ..models.problem import Problem
 
@@ -56,6 +57,18 @@ _SENTENCES = {
 }
 
 
+def told_status(codes: Any) -> str:
+    """Statuses as words: one as its name, several with how many there are of each."""
+    found = numbers(codes)
+    if found is None:
+        return "status unknown here"
+    kinds, counts = np.unique(found.astype(int), return_counts=True)
+    names = [Status(kind).name.lower().replace("_", " ") for kind in kinds]
+    if found.ndim == 0:
+        return names[0]
+    return ", ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True))
+
+
 FAILURES = (Status.DIVERGED, Status.BUDGET_SPENT, Status.BATCHES_USED_UP)
 """How a run can end without reaching what was asked."""
 
@@ -76,8 +89,24 @@ class State(NamedTuple):
     memory: PyTree
     status: Int[Array, ""]
 
+    def __repr__(self) -> str:
+        return text(self._card()._replace(rows=()))
 
-class Dynamics(eqx.Module):
+    def _repr_html_(self) -> str:
+        return html(self._card())
+
+    def _card(self) -> Card:
+        time, status = told(self.time), told_status(self.status)
+        rows = (
+            ("time", time),
+            ("position", str(self.position)),
+            ("memory", type(self.memory).__name__),
+            ("status", status),
+        )
+        return Card(f"State(time {time}, {self.position}, {status})", rows)
+
+
+class Dynamics(Shown, eqx.Module):
     """How a position moves, as pure functions and their parameters.
 
     A pytree: the parameters (the problem, rates, tolerances) are its leaves, the functions are
@@ -112,8 +141,10 @@ class Dynamics(eqx.Module):
         """The problem whose network moves."""
         return self.parameters.problem
 
-    def __repr__(self) -> str:
-        return f"Dynamics({self.name} of {self.problem})"
+    def _card(self) -> Card:
+        own = {name: at[0] for name, at in _paths(self).items() if name not in ("decay", *DATA)}
+        rows = tuple((name, told(_follow(self, path))) for name, path in own.items())
+        return Card(f"Dynamics({self.name} of {one_problem(self)})", rows)
 
 
 def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:

@@ -35,6 +35,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .checks import expect, refusal, single
+from .display import tuple_html, tuple_text
 from .network import Network, Statistics, Weights
 from .polar import layer_norms, normalise
 
@@ -83,6 +84,12 @@ class TrackedPolar(NamedTuple):
     radii: Float[Array, "layers"]
     directions: Weights
     statistics: tuple[Statistics, ...]
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
     @property
     def rho(self) -> Float[Array, ""]:

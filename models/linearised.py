@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from .display import tuple_html, tuple_text
 from .network import Network, Weights
 from .polar import layer_norms, normalise
 
@@ -30,6 +31,12 @@ class Linearised(NamedTuple):
 
     weights: Weights
     anchor: Weights
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
     @property
     def radii(self) -> Float[Array, "layers"]:

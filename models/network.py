@@ -13,7 +13,10 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 from jaxtyping import Array, Float, Key
+
+from .display import Card, Shown, shape, tuple_html, tuple_text
 
 Weights = tuple[Array, ...]
 """Arrays in the order in which a forward pass first uses them: one per layer, but that layers may
@@ -32,6 +35,12 @@ class Statistics(NamedTuple):
     means: Float[Array, "units"]
     variances: Float[Array, "units"]
 
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
+
 
 class PreActivations(NamedTuple):
     """What units of a hidden layer see, before their activation, and the most that it could be."""
@@ -40,8 +49,8 @@ class PreActivations(NamedTuple):
     sizes: Float[Array, "samples units"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Network:
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Network(Shown):
     """A feed-forward network as pure functions.
 
     Attributes:
@@ -121,5 +130,10 @@ class Network:
         """
         return self.statistics is not None
 
-    def __repr__(self) -> str:
-        return f"Network({self.name})"
+    def _card(self) -> Card:
+        layers = jax.eval_shape(self.init, jax.random.key(0))
+        count = sum(math.prod(layer.shape) for layer in layers)
+        kind = "smooth" if self.smooth else "with kinks"
+        rows = tuple((f"W_{k}", shape(layer)) for k, layer in enumerate(layers, 1))
+        notes = (f"not homogeneous: {self.inhomogeneity}",) if self.inhomogeneity else ()
+        return Card(f"Network({self.name}, {count:,} weights, {kind})", rows, notes=notes)

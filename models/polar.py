@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from .checks import is_traced, refusal
+from .display import tuple_html, tuple_text
 from .network import Network, Weights
 from .views import View
 
@@ -29,6 +30,12 @@ class Polar(NamedTuple):
 
     rho: Float[Array, ""]
     directions: Weights
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
     def evaluate(
         self, network: Network, inputs: Float[Array, "samples ..."]
@@ -65,6 +72,12 @@ class LayerPolar(NamedTuple):
     radii: Float[Array, "layers"]
     directions: Weights
 
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
+
     @property
     def rho(self) -> Float[Array, ""]:
         """The product of the radii."""
@@ -91,6 +104,12 @@ class Unnormalised(NamedTuple):
     """
 
     directions: Weights
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
     @property
     def rho(self) -> Float[Array, ""]:

@@ -26,6 +26,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from . import losses
 from .checks import is_traced, refusal
+from .display import Card, Shown, shape, told
 from .inputs import input_norms
 from .losses import Loss
 from .network import Network
@@ -34,7 +35,7 @@ from .targets import encoding_of
 from .views import View
 
 
-class Problem(eqx.Module):
+class Problem(Shown, eqx.Module):
     """A network, data, a loss and a decay. An immutable pytree.
 
     Attributes:
@@ -85,10 +86,10 @@ class Problem(eqx.Module):
         if not is_traced(self.decay):
             _check_decay(np.asarray(self.decay))
 
-    def __repr__(self) -> str:
-        return (
-            f"Problem({self.network.name}, inputs {self.inputs.shape}, "
-            f"targets {self.targets.shape}, loss {self.loss.name}, decay {self.decay})"
+    def _card(self) -> Card:
+        return Card(
+            f"Problem({self.network.name}, inputs {shape(self.inputs)}, targets "
+            f"{shape(self.targets)}, {self.loss.name} loss, decay {told(self.decay)})"
         )
 
 

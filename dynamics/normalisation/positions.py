@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ...models.batch_norm import TrackedPolar, first_statistics, tracked_polar
+from ...models.display import tuple_html, tuple_text
 from ...models.linearised import Linearised
 from ...models.network import Network, Statistics, Weights
 from ...models.polar import (
@@ -33,12 +34,24 @@ class Gained(NamedTuple):
     gains: Float[Array, "layers"]
     vectors: Weights
 
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
+
 
 class Tracked(NamedTuple):
     """Weights of a network with batch norm, and the running statistics of its hidden layers."""
 
     weights: Weights
     statistics: tuple[Statistics, ...]
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
 
 class Timed(NamedTuple):
@@ -53,6 +66,12 @@ class Timed(NamedTuple):
     time: Float[Array, ""]
     initial_rho: Float[Array, ""]
     directions: Weights
+
+    def __repr__(self) -> str:
+        return tuple_text(self)
+
+    def _repr_html_(self) -> str:
+        return tuple_html(self)
 
 
 TIME_MASS = 2.0**60
