@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .foreign import read_weights
     from .gridded import bands
     from .labelling import labelled
+    from .panels import plot
     from .report import write_report
     from .reproductions import Reproduced, reproduce
     from .runs import Record, run
@@ -36,6 +37,7 @@ _HOMES = {
     "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
     "open_sweep": ("sweeps", "open_sweep"),
+    "plot": ("panels", "plot"),
     "preset": ("catalogue", "preset"),
     "read_weights": ("foreign", "read_weights"),
     "reproduce": ("reproductions", "reproduce"),
@@ -55,6 +57,7 @@ __all__ = [
     "labelled",
     "open",
     "open_sweep",
+    "plot",
     "preset",
     "read_weights",
     "reproduce",

@@ -25,7 +25,7 @@ def combined(
         dimension ``time`` counts the looks and ``time_reached`` holds the times; where they have
         fewer samples, members or units, the rest is NaN.
     """
-    clean = {values: _masked(_without(data, grid)) for values, data in found.items()}
+    clean = {values: masked(_without(data, grid)) for values, data in found.items()}
     common = _one_time_axis(list(clean.values()))
     if not common:
         clean = {values: _counted(data) for values, data in clean.items()}
@@ -72,8 +72,12 @@ def _without(data: xr.Dataset, grid: Mapping[str, Any]) -> xr.Dataset:
     return data.drop_vars([field for field in grid if field in data.coords])
 
 
-def _masked(data: xr.Dataset) -> xr.Dataset:
-    """With NaN in place of what members that failed have left."""
+def masked(data: xr.Dataset) -> xr.Dataset:
+    """With NaN in place of what members that failed have left.
+
+    Args:
+        data: One run or an ensemble, labelled.
+    """
     if "status" not in data:
         return data
     whole = ~data.status.isin([int(status) for status in FAILURES])

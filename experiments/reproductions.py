@@ -25,12 +25,13 @@ from .figures.claims import Outcome, Verdict, decide
 from .figures.reproduction import Reproduction
 from .json_files import digest, write_json
 from .runs import Record, run
+from .showing import Facts, Shown
 
 ROOT, SHARED, FIGURE = Path("runs/figures"), "shared", "figure.json"
 
 
-@dataclass(frozen=True)
-class Reproduced:
+@dataclass(frozen=True, repr=False)
+class Reproduced(Shown):
     """A figure with what its run says.
 
     Attributes:
@@ -46,6 +47,14 @@ class Reproduced:
     record: Record
     folder: Path
     verdicts: tuple[Verdict, ...]
+
+    def _facts(self) -> Facts:
+        rows = tuple(
+            (one.outcome.value, one.sentence, f"{one.measured}: {one.told()}", one.expected)
+            for one in self.verdicts
+        )
+        title = f"Reproduced {self.name} in {self.folder}: {self.counts()}"
+        return title, rows, ("verdict", "claim", "measured", "expected") if rows else ()
 
     def table(self) -> str:
         """The verdicts as text, two lines for each."""

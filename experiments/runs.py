@@ -17,6 +17,7 @@ from . import catalogue, storage
 from .compiling import make_room
 from .experiment import Datasets, Row, Session
 from .provenance import provenance
+from .showing import Facts, Shown
 from .tables import as_text
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
-@dataclass(frozen=True)
-class Record:
+@dataclass(frozen=True, repr=False)
+class Record(Shown):
     """One run of an experiment.
 
     Attributes:
@@ -43,6 +44,16 @@ class Record:
     provenance: dict[str, Any]
     datasets: Datasets
 
+    def _facts(self) -> Facts:
+        rows = tuple(
+            (name, ", ".join(f"{dim} {size}" for dim, size in data.sizes.items()), _first(data))
+            for name, data in self.datasets.items()
+        )
+        done = "finished" if self.provenance.get("finished") else "not finished: run it again there"
+        seconds = float(self.provenance.get("seconds", 0.0))
+        title = f"Record of {self.name} in {self.folder}: {done}, {seconds:.0f} seconds"
+        return title, rows, ("dataset", "sizes", "variables") if rows else ()
+
     def rows(self) -> list[Row]:
         """The table's rows."""
         return catalogue.find(self.name).table(self.config, self.datasets)
@@ -54,6 +65,13 @@ class Record:
     def draw(self) -> "Figure":
         """The picture, drawn anew from the stored numbers."""
         return catalogue.find(self.name).draw(self.config, self.datasets)
+
+
+def _first(data: Any, most: int = 6) -> str:
+    """The names of some variables, and how many there are more."""
+    names = [str(name) for name in data.data_vars if not str(name).startswith("count_")]
+    more = f", and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def run(

@@ -32,6 +32,7 @@ from .grid import Grid, checked, points, replaced
 from .json_files import digest, write_json
 from .provenance import code
 from .runs import Record, open_run, run
+from .showing import Facts, Shown
 from .tables import as_text
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 SWEEPS, PLAN, RUNS = Path("sweeps"), "sweep.json", "runs"
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, repr=False)
+class Sweep(Shown):
     """A grid of runs, all there or not.
 
     Attributes:
@@ -58,6 +59,11 @@ class Sweep:
     config: Any
     grid: Grid
     records: dict[tuple[Any, ...], Record]
+
+    def _facts(self) -> Facts:
+        rows = tuple((field, ", ".join(map(str, values))) for field, values in self.grid.items())
+        there = f"{len(self.records)} of {len(self.records) + self.missing} points"
+        return f"Sweep of {self.name} in {self.folder}: {there}", rows, ()
 
     @property
     def missing(self) -> int:

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from rhoflow import dynamics, models
+from rhoflow import dynamics, experiments, models
 
 TIMES = np.arange(0.0, 11.0)
 NETWORK = models.mlp((5, 8, 1))
@@ -164,6 +164,27 @@ def test_a_labelled_trajectory_has_named_dimensions_and_the_same_numbers(run, ma
     members = many.to_xarray({"decay": [0.01, 1e5]})
     assert members.rho.dims == ("member", "time")
     np.testing.assert_array_equal(members.decay, [0.01, 1e5])
+
+
+def test_a_record_and_a_sweep_say_what_is_there(tmp_path, run):
+    from rhoflow.experiments.runs import Record
+
+    found = {"flow": run.to_xarray()}
+    record = Record("quickstart", None, tmp_path, {"finished": True, "seconds": 2.4}, found)
+    title, header, row = repr(record).splitlines()
+    assert title == f"Record of quickstart in {tmp_path}: finished, 2 seconds"
+    assert header.split() == ["dataset", "sizes", "variables"]
+    assert "time 11" in row
+    assert "sample 12" in row
+    grid = {"decay": (0.0, 1e-3), "seed": (1, 2)}
+    sweep = experiments.Sweep("quickstart", tmp_path, None, grid, {(0.0, 1): record})
+    assert repr(sweep).splitlines() == [
+        f"Sweep of quickstart in {tmp_path}: 1 of 4 points",
+        "  decay  0.0, 0.001",
+        "  seed   1, 2",
+    ]
+    cells = {row[0]: row[1:] for row in Rows(sweep._repr_html_()).rows}
+    assert cells["seed"] == ["1, 2"]
 
 
 def test_parts_of_an_observation_know_its_name():
