@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .checkpoint import FolderCheckpoint
     from .compiling import compile_quickly
     from .errors import UsageError
+    from .exploring.animation import animate
+    from .exploring.explorer import explore
+    from .exploring.page import write_page
+    from .exploring.views import EXPLORED
     from .foreign import read_weights
     from .gridded import bands
     from .labelling import labelled
@@ -27,13 +31,16 @@ if TYPE_CHECKING:
     from .sweeps import Sweep, open_sweep, sweep
 
 _HOMES = {
+    "EXPLORED": ("exploring.views", "EXPLORED"),
     "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
     "Reproduced": ("reproductions", "Reproduced"),
     "Sweep": ("sweeps", "Sweep"),
     "UsageError": ("errors", "UsageError"),
+    "animate": ("exploring.animation", "animate"),
     "bands": ("gridded", "bands"),
     "compile_quickly": ("compiling", "compile_quickly"),
+    "explore": ("exploring.explorer", "explore"),
     "labelled": ("labelling", "labelled"),
     "open": ("runs", "open_run"),
     "open_sweep": ("sweeps", "open_sweep"),
@@ -43,17 +50,21 @@ _HOMES = {
     "reproduce": ("reproductions", "reproduce"),
     "run": ("runs", "run"),
     "sweep": ("sweeps", "sweep"),
+    "write_page": ("exploring.page", "write_page"),
     "write_report": ("report", "write_report"),
 }
 
 __all__ = [
+    "EXPLORED",
     "FolderCheckpoint",
     "Record",
     "Reproduced",
     "Sweep",
     "UsageError",
+    "animate",
     "bands",
     "compile_quickly",
+    "explore",
     "labelled",
     "open",
     "open_sweep",
@@ -63,6 +74,7 @@ __all__ = [
     "reproduce",
     "run",
     "sweep",
+    "write_page",
     "write_report",
 ]
 

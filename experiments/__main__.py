@@ -1,4 +1,4 @@
-"""The command line: ``rhoflow list | run | sweep | show | audit | report``.
+"""The command line: ``rhoflow list | run | sweep | show | explore | audit | report``.
 
     rhoflow list                                what can be run
     rhoflow run quickstart                      runs it, prints its table, stores its picture
@@ -8,6 +8,7 @@
     rhoflow run all --preset laptop             every figure; run again, it goes on where it was
     rhoflow report                              a page of all figures that were reproduced
     rhoflow show runs/quickstart-...            the table and the configuration of a stored run
+    rhoflow explore runs/quickstart-...         a page with a slider over time, for any browser
     rhoflow audit                               which statements of the documents hold
     rhoflow audit runs/quickstart-...           which of them hold on a stored run
 
@@ -202,6 +203,14 @@ def _show(options: argparse.Namespace, rest: list[str]) -> int:
     return 0
 
 
+def _explore(options: argparse.Namespace, rest: list[str]) -> int:
+    refuse(rest)
+    from .exploring.page import write_page
+
+    print(write_page(options.folder, options.output))
+    return 0
+
+
 def _audit(options: argparse.Namespace, rest: list[str]) -> int:
     refuse(rest)
     compile_quickly()
@@ -241,9 +250,15 @@ def _print_record(record: Any) -> None:
 
 
 def _prepare() -> None:
-    """Makes each CPU core a device, and keeps compiled programs: before the first computation."""
-    import jax
+    """Makes each CPU core a device, and keeps compiled programs: before the first computation.
 
+    The threads of BLAS would be that many for each device, and wait for each other.
+    """
+    import jax
+    import scipy.linalg  # noqa: F401 - whose BLAS decomposes JAX's matrices; it must be there
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1, user_api="blas")
     jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
     keep_programs()
 
@@ -262,6 +277,7 @@ COMMANDS = {
     "run": _run,
     "sweep": _sweep,
     "show": _show,
+    "explore": _explore,
     "audit": _audit,
     "report": _report,
 }

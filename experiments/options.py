@@ -29,8 +29,9 @@ def parser(description: str) -> argparse.ArgumentParser:
     """Of the command line; what it has parsed says by ``command`` what to do."""
     whole = _Parser(prog="rhoflow", description=description)
     commands = whole.add_subparsers(
-        required=True, metavar="list | run | sweep | show | audit | report", parser_class=_Parser
-    )
+        required=True, metavar="list | run | sweep | show | explore | audit | report",
+        parser_class=_Parser,
+    )  # fmt: skip
     listing = commands.add_parser("list", help="what can be run")
     listing.set_defaults(command="list")
     run = commands.add_parser(
@@ -53,6 +54,10 @@ def parser(description: str) -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="show a stored run or sweep")
     show.add_argument("folder")
     show.set_defaults(command="show")
+    explore = commands.add_parser("explore", help="a page with a slider, of a stored run")
+    explore.add_argument("folder")
+    explore.add_argument("--output", default=None)
+    explore.set_defaults(command="explore")
     audit = commands.add_parser("audit", help="which statements of the documents hold")
     audit.add_argument("folder", nargs="?", default=None)
     audit.set_defaults(command="audit")

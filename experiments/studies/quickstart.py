@@ -26,6 +26,7 @@ from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
+from ..exploring.views import EXPLORED
 from ..labelling import labelled
 from .quickstart_picture import draw
 from .two_classes import check, ended, ends, group_cells, groups, least, starts, wall_time
@@ -33,7 +34,8 @@ from .two_classes import check, ended, ends, group_cells, groups, least, starts,
 Members = dict[str, np.ndarray]
 """What tells members apart, by name: their coordinates in the datasets."""
 
-OBSERVED = ("loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins", "train_error")
+OBSERVED = ("mu", "sigma", "train_error", *EXPLORED)
+"""For the table and the audit, and for who looks around in the run (`rhoflow explore`)."""
 
 
 @dataclass(frozen=True)
