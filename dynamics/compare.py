@@ -86,8 +86,19 @@ def compare(
         progress: Wraps the chunks, see `dynamics.simulate`.
         checkpoint: Keeps what has come, see `dynamics.simulate`.
 
+    Returns:
+        The trajectories by name on their common times, and distances to the reference.
+
     Raises:
         ValueError: If the discrete members reach no common times.
+
+    >>> from rhoflow import dynamics, models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> start = models.to_polar(([[0.0], [1.0]],), rho=0.5)
+    >>> rates = {"slow": 0.1, "fast": 0.5}
+    >>> both = {name: dynamics.gradient_descent(problem, rate) for name, rate in rates.items()}
+    >>> compare(both, start, times=[0.0, 1.0, 10.0]).distances["fast"]["rho"].shape
+    (3,)
     """
     joint = together(members)
     reference = next(iter(members))

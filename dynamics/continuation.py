@@ -150,6 +150,9 @@ def continuation(
         tolerance: See `dynamics.minimise`.
         max_steps: Likewise, for each decay.
 
+    Returns:
+        The equilibria, one for each decay, in the order of ``decays``.
+
     Raises:
         ValueError: If decays are not ``[decays]``, negative, or neither increase nor decrease.
     """

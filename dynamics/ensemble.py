@@ -81,6 +81,14 @@ def ensemble(
     Raises:
         ValueError: If leading axes differ, a parameter is unknown, or times cannot be reached.
         RuntimeError: With ``throw=True``, if a member failed.
+
+    >>> from rhoflow import dynamics, models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> start = models.to_polar(([[0.0], [1.0]],), rho=0.5)
+    >>> descent = dynamics.gradient_descent(problem, learning_rate=0.1)
+    >>> many = ensemble(descent, start, times=[0.0, 100.0], over={"decay": [0.1, 0.2]})
+    >>> [round(float(rho), 3) for rho in many["rho"][:, -1]]
+    [0.994, 0.894]
     """
     expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
     expect_watch(observe, stop)
@@ -129,9 +137,10 @@ def memory(
     batching: str = "auto",
     together: int | None = None,
 ) -> Memory:
-    """What `ensemble` would take with the same arguments; it compiles, but does not run.
+    """The memory that `ensemble` would take, in bytes; it compiles, but does not run.
 
-    ``work`` is what the compiler says, zero where it says nothing.
+    Arguments are those of `ensemble`. ``work`` is what the compiler says, zero where it says
+    nothing.
 
     Raises:
         ValueError: As `ensemble`.

@@ -56,6 +56,9 @@ class Observe(eqx.Module):
         The rows between are NaN. Where several runs are one (`compare`, a stated error), all is
         looked at every time.
 
+        Args:
+            stride: How many rows lie from one look to the next.
+
         Raises:
             ValueError: If the stride is no positive whole number.
 

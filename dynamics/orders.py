@@ -62,6 +62,9 @@ def orders(
         learning_rates: Decreasing.
         times: At which to look; whole steps of the descent at every rate.
 
+    Returns:
+        The measured order of each flow, by its name.
+
     Raises:
         ValueError: If there are fewer than two rates, or they do not decrease.
     """

@@ -57,6 +57,9 @@ def simulate_with_restarts(
         observe: What to look at.
         attempts: At most so many.
 
+    Returns:
+        The last run, the losses at the ends of all, and whether the last one passed.
+
     Raises:
         ValueError: If no attempt is allowed.
     """

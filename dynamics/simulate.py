@@ -85,6 +85,17 @@ def simulate(
     Raises:
         ValueError: If times are not increasing, cannot be reached, or lie before the state.
         RuntimeError: With ``throw=True``, if the run ended in failure.
+
+    >>> from rhoflow import dynamics, models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> start = models.to_polar(([[0.0], [1.0]],), rho=0.5)
+    >>> descent = dynamics.gradient_descent(problem, learning_rate=0.1)
+    >>> simulate(descent, start, times=[0.0, 5.0, 10.0])
+    Trajectory: 3 times from 0 to 10; finished
+            first  last
+      loss  0.705  0.1111
+      rho   0.5    0.9938
+      steps 100
     """
     watch = Watch(observe, stop)
     expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")

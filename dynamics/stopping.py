@@ -59,6 +59,9 @@ def separated(loss_below: float) -> Condition:
 
     Args:
         loss_below: The loss below which it stops.
+
+    Returns:
+        A condition for ``stop=`` of `dynamics.simulate` and `dynamics.ensemble`.
     """
     return Condition(jnp.asarray(loss_below), ("train_error", "loss"), _nothing, _separated)
 
@@ -70,6 +73,9 @@ def at_rest(window: float, tolerance: float = 1e-4) -> Condition:
         window: In units of time; windows follow each other without overlap.
         tolerance: Largest relative change of rho and of the loss, and largest displacement of
             any unit direction, over the window; sizes below the tolerance count as that.
+
+    Returns:
+        A condition for ``stop=`` of `dynamics.simulate` and `dynamics.ensemble`.
 
     Raises:
         ValueError: If the window or the tolerance is not positive.
@@ -86,6 +92,9 @@ def best(name: str, patience: float) -> Condition:
     Args:
         name: An observation that is one number, for example ``"test_error"``.
         patience: In units of time.
+
+    Returns:
+        A condition for ``stop=`` of `dynamics.simulate` and `dynamics.ensemble`.
     """
     return Condition((_Name(name), jnp.asarray(patience)), (name,), _first_best, _no_better)
 

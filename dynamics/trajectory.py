@@ -116,6 +116,15 @@ def first_time(
         trajectory: One run or an ensemble.
         name: An observation that is one number per time.
         at_most: The value.
+
+    >>> from rhoflow import dynamics, models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> start = models.to_polar(([[0.0], [1.0]],), rho=0.5)
+    >>> descent = dynamics.gradient_descent(problem, learning_rate=0.1)
+    >>> look = dynamics.observe("train_error")
+    >>> run = dynamics.simulate(descent, start, times=[0.0, 5.0, 10.0], observe=look)
+    >>> float(first_time(run, "train_error", at_most=0.0))
+    5.0
     """
     reached = np.asarray(trajectory[name]) <= at_most
     index = np.argmax(reached, axis=-1)[..., None]
@@ -124,7 +133,12 @@ def first_time(
 
 
 def member(trajectory: Trajectory, index: int) -> Trajectory:
-    """One member of an ensemble, as a trajectory of its own."""
+    """One member of an ensemble, as a trajectory of its own.
+
+    Args:
+        trajectory: An ensemble's.
+        index: The member's number, from 0.
+    """
     return jax.tree.map(lambda leaf: leaf[index], trajectory)
 
 

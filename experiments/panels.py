@@ -71,7 +71,7 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
     >>> from rhoflow import dynamics, models
     >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0])
     >>> start = models.to_polar(problem.network.init(jax.random.key(0)), rho=0.5)
-    >>> run = dynamics.simulate(dynamics.gradient_flow(problem), start, times=[0.0, 1.0, 2.0])
+    >>> run = dynamics.simulate(dynamics.gradient_descent(problem, 0.1), start, times=[0.0, 1.0])
     >>> figure = plot(run, "rho", "loss")
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['rho', 'loss']

@@ -104,6 +104,9 @@ def reproduce(
         config: Another configuration of the figure's study, in place of the preset's.
         checkpoint_every: Seconds of work that a kill may cost.
 
+    Returns:
+        The figure with its run and its verdicts; its folder holds the picture and the verdicts.
+
     Raises:
         UsageError: If there is no such figure or preset, or a folder cannot be written.
     """

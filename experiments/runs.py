@@ -144,6 +144,12 @@ def _compute(record: Record, progress: Callable[..., Any] | None, every: float) 
 def open_run(folder: str | Path) -> Record:
     """Opens a stored run; ``experiments.open`` is this.
 
+    Args:
+        folder: Where it is.
+
+    Returns:
+        The record, finished or not.
+
     Raises:
         UsageError: If the folder holds no run, or cannot be read.
     """

@@ -141,6 +141,9 @@ def sweep(
             workers must see the folder. One by one in this process unless given.
         progress: Wraps the iteration over jobs, as ``tqdm.auto.tqdm`` does.
 
+    Returns:
+        The sweep, as `open_sweep` opens it.
+
     Raises:
         UsageError: If the grid is empty, names no field, mixes types or has a point that no run
             could satisfy; if the folder is taken; at the end, if runs have failed.
@@ -164,6 +167,12 @@ def sweep(
 
 def open_sweep(folder: str | Path) -> Sweep:
     """Opens a stored sweep, whole or not.
+
+    Args:
+        folder: Where it is.
+
+    Returns:
+        The sweep, with the runs that are finished.
 
     Raises:
         UsageError: If the folder holds none, or cannot be read.

@@ -19,6 +19,9 @@ def scale_inputs(inputs: ArrayLike, like: ArrayLike | None = None) -> Float[Arra
         like: The inputs whose longest gives the number, itself unless given: pass the training
             inputs when scaling test inputs.
 
+    Returns:
+        ``[samples, ...]``, as they came, divided.
+
     Raises:
         ValueError: If all inputs are zero, or one is not finite.
 
@@ -39,6 +42,9 @@ def append_constant(inputs: ArrayLike, value: float = 1.0) -> Float[Array, "samp
     Args:
         inputs: ``[samples, ...]``.
         value: The constant; scale the inputs again afterwards to keep |x| <= 1.
+
+    Returns:
+        ``[samples, features + 1]``.
     """
     given = jnp.asarray(inputs)
     values = given if jnp.issubdtype(given.dtype, jnp.floating) else given.astype(float)

@@ -145,7 +145,7 @@ def layer_norms(weights: Weights) -> Float[Array, "layers"]:
 
 
 def normalise(weights: Weights) -> Weights:
-    """Divides each layer by its Frobenius norm."""
+    """Each layer divided by its Frobenius norm; NaN where that is zero."""
     return tuple(layer / jnp.sqrt(jnp.sum(layer**2)) for layer in weights)
 
 
@@ -274,5 +274,5 @@ def project(directions: Weights, vectors: Weights) -> Weights:
 
 
 def retract(polar: Polar) -> Polar:
-    """Brings directions that have left their spheres back; rho stays."""
+    """The point with directions that have left their spheres brought back; rho stays."""
     return Polar(polar.rho, normalise(polar.directions))

@@ -155,7 +155,11 @@ def take(problem: Problem, indices: Int[Array, "batch"]) -> Problem:
 
 
 def decay_from_weight_decay(weight_decay: ArrayLike) -> ArrayLike:
-    """Lambda of an optimiser's weight_decay w, which adds w x to the gradient: w / 2."""
+    """Lambda of an optimiser's weight_decay w, which adds w x to the gradient: w / 2.
+
+    Args:
+        weight_decay: w, of any shape.
+    """
     return jnp.asarray(weight_decay) / 2
 
 

@@ -93,6 +93,10 @@ def reshuffled(samples: int, size: int) -> Batches:
 def with_replacement(samples: int, size: int) -> Batches:
     """Independent uniform draws at every step; an epoch is samples // size steps by convention.
 
+    Args:
+        samples: How many there are.
+        size: Of a batch.
+
     Raises:
         ValueError: If the size is not in 1..samples.
     """
@@ -193,7 +197,7 @@ def gaussian_weights(samples: int, variance: ArrayLike, *, isotropic: bool = Fal
 def choose(
     targets: Array, size: int | None, sampling: str, batches: Batches | ArrayLike | None
 ) -> Batches:
-    """Batches from what `dynamics.sgd` is given.
+    """Batches from ``targets`` and what `dynamics.sgd` is given: arguments are those of `sgd`.
 
     Raises:
         ValueError: If both or neither of size and batches are given, or sampling is unknown.
@@ -217,7 +221,13 @@ def choose(
 
 
 def stream(key: Key[Array, ""], number: int, count: Array) -> Key[Array, ""]:
-    """The key of one draw: of stream ``number``, at a count of steps or epochs."""
+    """The key of one draw: of stream ``number``, at a count of steps or epochs.
+
+    Args:
+        key: Of the run.
+        number: Of the stream, one for each thing that is random.
+        count: Steps or epochs so far.
+    """
     return jax.random.fold_in(jax.random.fold_in(key, number), count)
 
 

@@ -54,6 +54,9 @@ def constrained(
     Args:
         optimiser: Any optax transformation.
         normalisation: Which coordinates move.
+
+    Returns:
+        A transformation of positions, whose updates keep what the normalisation keeps.
     """
 
     def update(gradients: PyTree, state: Any, position: PyTree | None = None) -> tuple[PyTree, Any]:

@@ -82,6 +82,13 @@ def sgd(
         ValueError: If the rate is negative, the momentum outside [0, 1), the batch size or
             sampling unknown, or both or neither of batch_size and batches are given; if the batch
             size is one and the network has batch norm.
+
+    >>> from rhoflow import models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> print(sgd(problem, 0.1, momentum=0.5, batch_size=1))
+    Dynamics(sgd of Problem(...))
+      learning_rate  0.1
+      momentum       0.5
     """
     drawn = choose(problem.targets, batch_size, sampling, batches)
     if problem.network.couples and batch_size == 1:

@@ -64,6 +64,11 @@ def gradient_flow(
     Raises:
         ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no
             error estimate and no step is fixed, or the normalisation does not fit the network.
+
+    >>> from rhoflow import models
+    >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
+    >>> gradient_flow(problem, rtol=1e-3).name
+    'gradient flow'
     """
     chosen = fitting(problem, normalisation)
     motion = Motion(

@@ -35,6 +35,9 @@ def sphere(frozen: Sequence[int] = (), radius: str = "moving") -> Normalisation:
         frozen: Layers that do not move, by their numbers; -1 is the top layer.
         radius: ``"moving"``, or ``"held"`` where rho stays what it is at the start and the
             directions alone descend to the least loss at that rho.
+
+    Raises:
+        ValueError: If the radius is neither of these words.
     """
     if radius not in ("moving", "held"):
         raise unknown("radius", radius, ("moving", "held"))
@@ -67,6 +70,9 @@ def scheduled(radius: Radius, frozen: Sequence[int] = ()) -> Normalisation:
             define it once, since another function compiles anew, and close over no arrays. What
             is mapped over or differentiated comes by the start's rho.
         frozen: Layers that do not move, by their numbers; -1 is the top layer.
+
+    Raises:
+        ValueError: If the radius is no function of JAX, or gives more than one number.
     """
     try:
         shape = jax.eval_shape(radius, 0.0, 1.0).shape
@@ -114,7 +120,12 @@ def free(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
 
 
 def layerwise(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
-    """The motion of `free`, in coordinates (rho_k, V_k), where V_k is slowed by rho_k^2."""
+    """The motion of `free`, in coordinates (rho_k, V_k), where V_k is slowed by rho_k^2.
+
+    Args:
+        decay: ``"layers"`` decays sum_k |W_k|^2, ``"product"`` rho^2.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
+    """
     grows = potentials.grows_by_layer(decay)
     return Normalisation(
         "layerwise",
@@ -133,6 +144,9 @@ def lagrange(frozen: Sequence[int] = ()) -> Normalisation:
     """The literal Lagrange field: nu as if all norms were one, and no retraction.
 
     d norm(V_k)^2 / dt = 4 nu (1 - norm(V_k)^2), nu = rho mu - rho^2 M: attracting for rho < mu/M.
+
+    Args:
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
     """
     return Normalisation(
         "lagrange",
@@ -148,7 +162,12 @@ def lagrange(frozen: Sequence[int] = ()) -> Normalisation:
 
 
 def weight_norm(decay: str = "product", frozen: Sequence[int] = ()) -> Normalisation:
-    """Weight norm with trained gains: W_k = g_k v_k / norm(v_k)."""
+    """Weight norm with trained gains: W_k = g_k v_k / norm(v_k).
+
+    Args:
+        decay: ``"layers"`` decays sum_k |W_k|^2, ``"product"`` rho^2.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
+    """
     potentials.grows_by_layer(decay)
     return Normalisation(
         "weight norm",
@@ -167,6 +186,9 @@ def frozen_gain(frozen: Sequence[int] = ()) -> Normalisation:
     """Weight norm with gains frozen at one, and one trained rho on top: the experiments of [Dyn].
 
     The flow of `sphere` with the time of V_k slowed by norm(v_k)^2.
+
+    Args:
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
     """
     return Normalisation(
         "weight norm, frozen gain",
@@ -183,7 +205,11 @@ def frozen_gain(frozen: Sequence[int] = ()) -> Normalisation:
 
 
 def top_free(frozen: Sequence[int] = ()) -> Normalisation:
-    """Unit hidden layers, and a top layer without normalisation. Source: [M117] (66)-(71)."""
+    """Unit hidden layers, and a top layer without normalisation. Source: [M117] (66)-(71).
+
+    Args:
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
+    """
     return Normalisation(
         "top layer free",
         positions.top_weights_of,
@@ -203,6 +229,10 @@ def linearised(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisati
 
     The start is the anchor, be it an initialisation or the end of another run. `dynamics.compare`
     with `free` shows how far a run is from its own linearisation.
+
+    Args:
+        decay: ``"layers"`` decays sum_k |W_k|^2, ``"product"`` rho^2.
+        frozen: Layers that do not move, by their numbers; -1 is the top layer.
     """
     potentials.grows_by_layer(decay)
     return Normalisation(

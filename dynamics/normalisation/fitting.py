@@ -106,6 +106,10 @@ def _layers_of(problem: Problem, frozen: tuple[int, ...]) -> tuple[int, ...]:
 def samples_apart(problem: Problem, purpose: str) -> None:
     """Refuses a network whose samples have no gradients of their own.
 
+    Args:
+        problem: Whose network.
+        purpose: What its samples must be separate for, a noun.
+
     Raises:
         ValueError: If the network has batch norm.
     """

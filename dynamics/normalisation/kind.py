@@ -61,7 +61,14 @@ def gradient(
     position: PyTree,
     sample_weights: SampleWeights = None,
 ) -> PyTree:
-    """Of the potential, zero in frozen layers, before any projection."""
+    """Of the potential, zero in frozen layers, before any projection.
+
+    Args:
+        normalisation: Whose potential.
+        problem: What is learned.
+        position: Where.
+        sample_weights: Of mean one, ``[samples]``; all ones unless given.
+    """
 
     def potential(moving: PyTree) -> Float[Array, ""]:
         held = hold(normalisation.frozen, position, moving)
@@ -80,6 +87,13 @@ def field(normalisation: Normalisation, problem: Problem, position: PyTree) -> P
 def prepare(
     normalisation: Normalisation, problem: Problem, settings: dict[str, Array], start: Start
 ) -> PyTree:
-    """The position of a start, for a motion that needs no more than its coordinates."""
+    """The position of a start, for a motion that needs no more than its coordinates.
+
+    Args:
+        normalisation: Whose coordinates.
+        problem: What is learned.
+        settings: Numbers of the motion by name, not used here.
+        start: A point or weights.
+    """
     del problem, settings
     return normalisation.prepare(start)

@@ -86,6 +86,11 @@ def hold(frozen: tuple[int, ...], here: PyTree, moving: PyTree) -> PyTree:
     """A moving position with the frozen layers of another one, of which it is no function.
 
     A derivative in ``moving`` does not see frozen layers; one in whatever ``here`` depends on does.
+
+    Args:
+        frozen: Layers that do not move, by their numbers.
+        here: The position that they have.
+        moving: The position of all others.
     """
     if not frozen:
         return moving

@@ -54,12 +54,12 @@ GAMMAS = tuple(2.0**-power for power in range(6))
 
 
 def ramp(values: Float[Array, "samples"], gamma: float) -> Float[Array, "samples"]:
-    """One for values up to 0, none beyond gamma, linear between."""
+    """One for values up to 0, none beyond ``gamma``, linear between."""
     return jnp.clip(1 - values / gamma, 0, 1)
 
 
 def ramp_loss(gamma: float = 1.0) -> Callable[[Problem, View], Float[Array, ""]]:
-    """An observable: the mean ramp loss of rho fbar_n.
+    """An observable: the mean ramp loss of rho fbar_n, which vanishes beyond ``gamma``.
 
     Raises:
         ValueError: If gamma is not positive.
@@ -113,7 +113,7 @@ def naive_complexity(problem: Problem) -> Float[Array, ""]:
 
 
 def tree_complexity(layers: int, problem: Problem) -> Float[Array, ""]:
-    """The bound 2^(L-1) sqrt(sum |x_n|^2) / N of binary trees, kernels of size and stride two.
+    """2^(L-1) sqrt(sum |x_n|^2) / N of binary trees of L = ``layers``, kernels and strides of two.
 
     Raises:
         ValueError: If the network is no binary tree of so many layers.
@@ -126,7 +126,7 @@ def tree_complexity(layers: int, problem: Problem) -> Float[Array, ""]:
 
 
 def overlap_factor(kernel: Sequence[int], stride: Sequence[int]) -> float:
-    """How far one unit kernel can stretch: the product over dimensions of sqrt(ceil(k / s)).
+    """How far a unit kernel stretches: prod sqrt(ceil(k / s)) over ``kernel`` sizes and ``stride``.
 
     >>> overlap_factor((3, 3), (1, 1)), overlap_factor((3,), (3,))
     (3.0, 1.0)
@@ -136,7 +136,7 @@ def overlap_factor(kernel: Sequence[int], stride: Sequence[int]) -> float:
 
 
 def naive_factor(layers: int) -> float:
-    """The product of the Toeplitz matrices' Frobenius norms of a binary tree: 2^(L (L-1) / 4)."""
+    """2^(L (L-1) / 4), the Toeplitz matrices' norms multiplied, of a tree of L = ``layers``."""
     return 2.0 ** (layers * (layers - 1) / 4)
 
 
@@ -167,7 +167,9 @@ def error_bound(
 def of_rho(
     rho: ArrayLike, complexity: ArrayLike, samples: int, delta: float, gamma: float = 1.0
 ) -> Float[Array, ""]:
-    """The bound beyond the empirical ramp loss, from rho alone.
+    """The bound beyond the empirical ramp loss, from ``rho`` and R(F) = ``complexity`` alone.
+
+    Of N = ``samples``, with probability 1 - ``delta``, for the ramp up to ``gamma``.
 
     >>> complexity = (math.sqrt(12 * math.log(2)) + 1) / 100
     >>> round(float(of_rho(100.0, complexity, 10_000, 0.05)), 1)

@@ -40,7 +40,7 @@ from .class_moments import class_moments
 
 
 def polygon(classes: int) -> Float[np.ndarray, "classes axes"]:
-    """Where the vertices of the simplex ETF are seen, ``[classes, 2]``; ``[2, 1]`` for two."""
+    """Where the simplex ETF has its vertices, ``[C, 2]`` of C = ``classes``; ``[2, 1]`` for two."""
     return np.sqrt(classes / (classes - 1)) * _plane(classes)
 
 

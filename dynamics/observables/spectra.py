@@ -140,6 +140,12 @@ def pair_prediction(problem: Problem, view: View, first: int, second: int) -> We
     square loss. Undefined (0/0) where both targets are met, and where rho is at rest on each of the
     two, which makes l_i fbar_i = l_j fbar_j = lambda rho.
 
+    Args:
+        problem: Whose samples.
+        view: Where.
+        first: The number of sample i.
+        second: That of j, another one.
+
     Raises:
         ValueError: If these are not two samples of the problem, its targets are not +-1, or its
             loss is not the square one.
@@ -159,6 +165,10 @@ def pair_prediction(problem: Problem, view: View, first: int, second: int) -> We
 
 def pair_residual(first: int, second: int) -> Callable[[Problem, View], Float[Array, "layers"]]:
     """An observable: how far each layer is from its `pair_prediction`, relative to |V_k| = 1.
+
+    Args:
+        first: The number of one sample.
+        second: Of another.
 
     Raises:
         ValueError: If they are not two samples; when it is evaluated, as `pair_prediction`.

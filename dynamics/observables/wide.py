@@ -93,7 +93,7 @@ class Head(NamedTuple):
         return self.size * (unfit + jnp.sqrt(len(self.layers[-1]) * self.imbalance))
 
     def error_of_power(self, count: int) -> Float[Array, ""]:
-        """(count / 2) r^(2 (L_2 - 1)) eps_2: E where count is L_2^2."""
+        """(``count`` / 2) r^(2 (L_2 - 1)) eps_2: E where count is L_2^2."""
         return count / 2 * self.size ** (2 * (len(self.layers) - 1)) * self.imbalance
 
 
@@ -269,7 +269,7 @@ def power(problem: Problem, view: View, linear_layers: int = 1) -> Bounded:
 
 
 def least(matrix: Float[Array, "rows columns"], count: int) -> Float[Array, ""]:
-    """The count-th singular value, zero where there are fewer."""
+    """The ``count``-th singular value of ``matrix``, zero where there are fewer."""
     if min(matrix.shape) < count:
         return jnp.zeros((), matrix.dtype)
     return singular_values(matrix)[count - 1]

@@ -10,8 +10,9 @@ Theta the tangent kernel J J^T of the outputs f_W(x_n) with respect to all weigh
 | `condition_by_size` | kappa(head) | at most the one of `condition_by_size` | (15) |
 | `kernel` | abs(Theta) | at least the one of `kernel` | Proposition 5.3 |
 
-`floor` is non-positive, and says nothing, where eps_1 >= s_K(Y); (15) is infinite there. The
-theorems go on to bound |Z_{L_1}| by the size of nonlinear layers; here it is measured.
+``linear_layers`` is that of `wide`. `floor` is non-positive, and says nothing, where
+eps_1 >= s_K(Y); (15) is infinite there. The theorems go on to bound |Z_{L_1}| by the size of
+nonlinear layers; here it is measured.
 
 Printed forms that differ: the sketch of Proposition 5.1 has 1/L_1 for 1/L_2. Proposition 5.3 holds
 as printed, and without its K^2.

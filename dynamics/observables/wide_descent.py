@@ -133,12 +133,15 @@ def requirements(
 
 
 def plateau(alpha: ArrayLike, decay: ArrayLike, reach: ArrayLike) -> Float[Array, ""]:
-    """m = (1 + sqrt(4 lambda/alpha))^2 R^2: below lambda m descent is not known to go on."""
+    """m = (1 + sqrt(4 lambda/alpha))^2 R^2: below lambda m descent is not known to go on.
+
+    Of ``alpha``, lambda = ``decay`` (of sum_k |W_k|^2) and R = ``reach``, which broadcast.
+    """
     return ((1 + jnp.sqrt(4 * jnp.asarray(decay) / alpha)) * jnp.asarray(reach)) ** 2
 
 
 def path_length(cost: ArrayLike, alpha: ArrayLike) -> Float[Array, ""]:
-    """8 sqrt(C/alpha): no longer is the path of descent from a cost C."""
+    """8 sqrt(C/``alpha``): no longer is the path of descent from a cost C = ``cost``."""
     return 8 * jnp.sqrt(jnp.asarray(cost) / alpha)
 
 

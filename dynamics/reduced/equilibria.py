@@ -188,7 +188,7 @@ def largest_decay(
 def exists(
     mean_margin: ArrayLike, second_moment: ArrayLike, decay: ArrayLike, layers: int
 ) -> Bool[Array, "..."]:
-    """Whether there is an equilibrium above zero; the arguments of `with_layer_decay`.
+    """Whether there is an equilibrium above zero; arguments are those of `with_layer_decay`.
 
     >>> bool(exists(1.0, 0.5, 0.5, layers=4)), bool(exists(1.0, 0.5, 0.6, layers=4))
     (True, False)

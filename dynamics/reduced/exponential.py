@@ -40,6 +40,11 @@ class Margins(NamedTuple):
 def speed(rho: ArrayLike, *, margin: ArrayLike, decay: ArrayLike = 0.0) -> Float[Array, "..."]:
     """The right-hand side: rho' = m e^(-m rho) - 2 lambda rho.
 
+    Args:
+        rho: The radius.
+        margin: m, of the normalised network.
+        decay: lambda.
+
     >>> float(speed(0.0, margin=0.5))
     0.5
     """

@@ -28,6 +28,10 @@ from . import arguments
 def speed(direction: ArrayLike, correlations: ArrayLike) -> Float[Array, "features"]:
     """The right-hand side: v' = C v - (v^T C v) v.
 
+    Args:
+        direction: v, ``[features]``.
+        correlations: C, ``[features, features]``.
+
     >>> speed(jnp.array([1.0, 0.0]), jnp.array([[2.0, 1.0], [1.0, 2.0]])).tolist()
     [0.0, 1.0]
     """

@@ -167,6 +167,11 @@ def thresholds(momentum: ArrayLike = 0.0) -> Thresholds:
 def flow(times: ArrayLike, *, mode: Mode, start: ArrayLike) -> Float[Array, "..."]:
     """Rho by gradient flow: rho_eq + (rho_0 - rho_eq) e^(-h t).
 
+    Args:
+        times: t, in units of the running sum of learning rates.
+        mode: The mode, with its centre rho_eq and its curvature h.
+        start: rho_0.
+
     >>> round(float(flow(1.0, mode=radial_mode(0.5, 0.5), start=0.0)), 6)  # 1 - 1/e
     0.632121
     """
