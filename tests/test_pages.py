@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rhoflow import dynamics
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 
@@ -26,6 +28,19 @@ def test_what_one_adds_is_taken_everywhere():
     end = space["both"]["flow"].final.position
     outputs = np.abs(space["network"].apply(end.directions, space["inputs"]))
     np.testing.assert_allclose(flow["unevenness"][-1], outputs.max() / outputs.min(), rtol=1e-9)
+
+
+@pytest.mark.slow
+def test_each_task_ends_where_its_text_says():
+    space = run("coming-from.md")
+    np.testing.assert_allclose(space["times"], 0.2 * np.arange(0, 2001, 100), rtol=1e-6)
+    same, path = space["same"], space["path"]
+    assert float(space["run"]["loss"][-1]) < float(space["run"]["loss"][0])
+    misfit = space["frozen"]["unregularised_loss"]
+    assert float(misfit[-1]) < float(misfit[0])
+    assert np.isfinite(same["rho"]).all()
+    assert np.isfinite(path["rho"]).all()
+    assert space["end"].outcome == dynamics.Outcome.CONVERGED
 
 
 @pytest.mark.parametrize("page", sorted(file.name for file in DOCS.glob("*.md")))
