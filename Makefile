@@ -11,7 +11,7 @@ TYPING := build/typing/rhoflow
 WORKERS := --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .DELETE_ON_ERROR:
-.PHONY: help run test test-slow lint bench clean typing-links
+.PHONY: help run test test-slow lint bench notebooks clean typing-links
 
 help:
 	@echo "make run        the quickstart experiment"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-slow  the slow tests"
 	@echo "make lint       ruff and mypy"
 	@echo "make bench      every script in benchmarks/"
+	@echo "make notebooks  executes the chapters in notebooks/ and renders their pages"
 	@echo "make clean      remove caches and builds (and leave $(VENV) alone)"
 
 run: $(VENV)/.installed
@@ -40,6 +41,9 @@ bench: $(VENV)/.installed-test
 	    set --; \
 	    if [ -n "$(TORCH)" ] && grep -q '"--torch"' $$script; then set -- --torch "$(TORCH)"; fi; \
 	    echo "== $$script $$*"; $(BIN)/python $$script "$$@" || exit 1; done
+
+notebooks: $(VENV)/.installed-notebook
+	$(BIN)/python notebooks/render.py
 
 clean:
 	rm -rf build dist rhoflow.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
