@@ -118,7 +118,7 @@ def test_the_bars_count_every_margin(three, views):
         ]
         np.testing.assert_allclose(y, np.array(inside) / 18)
         assert y.sum() == pytest.approx(1.0)
-    met = marks(views["margins"], "targets met")
+    met = marks(views["margins"], "met at")
     assert met.value(8) == pytest.approx(1 / float(three["rho"][-1]))
 
 

@@ -27,7 +27,7 @@ class Picture:
         columns = min(len(views), 3)
         rows = -(-len(views) // columns)
         with house_style():
-            self.figure: Figure = plt.figure(figsize=(4.2 * columns, 3.4 * rows))
+            self.figure: Figure = plt.figure(figsize=(4.4 * columns, 3.4 * rows))
             axes = [self.figure.add_subplot(rows, columns, n + 1) for n in range(len(views))]
             self._panels = [_Panel(view, one) for view, one in zip(views, axes, strict=True)]
             plt.close(self.figure)

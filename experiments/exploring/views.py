@@ -10,8 +10,9 @@
 
 ``dynamics.observe(*EXPLORED)`` looks at all of it; rho_eq and gap ask for the square loss. Margins
 are those of the normalised network. What is not there is left out. Rows in which a dear observable
-was not looked at show the last one in which it was. Axes stay as they are while time moves, so the
-few samples that are far out at the start may lie outside of ``class_means``.
+was not looked at show the last one in which it was. Axes stay as they are while time moves, so a
+few samples that are far out at the start may lie outside of ``class_means``, and columns that are
+far higher than most be cut.
 """
 
 from collections.abc import Callable
@@ -109,6 +110,8 @@ def _margins(run: xr.Dataset) -> View | None:
     low, high = _range(values)
     edges = np.linspace(low, high, BINS + 1)
     shares = np.stack([np.histogram(row, edges)[0] / len(row) for row in values])
+    # At a small start all margins are in one column, beside which those of later are flat.
+    high_share = float(1.2 * np.quantile(shares.max(axis=1), 0.85))
     means = values.mean(axis=1, keepdims=True)
     marks = [
         Mark("bars", "samples", ORANGE, edges, shares),
@@ -117,11 +120,11 @@ def _margins(run: xr.Dataset) -> View | None:
     if "rho" in run:
         with np.errstate(divide="ignore"):
             met = 1 / run.rho.values[:, None]
-        marks.append(Mark("rule", "targets met: 1/rho", GREY, met, np.zeros(0), True))
+        marks.append(Mark("rule", "met at 1/rho =", GREY, met, np.zeros(0), True))
     return View(
         "margins", "margins of the normalised network",
         Axis("margin", low, high),
-        Axis("share of samples", 0.0, float(1.05 * shares.max())), tuple(marks),
+        Axis("share of samples", 0.0, high_share), tuple(marks),
     )  # fmt: skip
 
 
