@@ -37,13 +37,13 @@ def run():
 def many():
     starts = [start(seed) for seed in range(5)]
     over = {"decay": [0.01, 0.01, 0.01, 0.01, 1e6]}  # the last one diverges
-    return dynamics.ensemble(descent(), starts, times=TIMES, observe=LOOK, over=over)
+    return dynamics.ensemble(descent(), starts, times=TIMES, over=over)
 
 
 @pytest.fixture(scope="module")
 def both():
     members = {"half": descent(), "quarter": descent(0.25)}
-    return dynamics.compare(members, start(), times=TIMES, observe=LOOK)
+    return dynamics.compare(members, start(), times=TIMES)
 
 
 def lines(axes, style="-"):
