@@ -50,7 +50,10 @@ def execute(chapter: Path) -> nbformat.NotebookNode:
             "connection_file": f"{own}/kernel.json",
         }
         client = NotebookClient(
-            notebook, timeout=SECONDS_PER_CELL, config=Config({"KernelManager": sockets})
+            notebook,
+            timeout=SECONDS_PER_CELL,
+            coalesce_streams=True,
+            config=Config({"KernelManager": sockets}),
         )
         client.execute(env={**os.environ, "IPYTHONDIR": own})
     told = [
