@@ -11,7 +11,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 CHAPTERS = sorted(FOLDER.glob("[0-9]_*.py"))
-QUICK = ("1", "7")
+QUICK = ("1",)
 """Chapters that the quick tests execute too."""
 
 DIFFERENCES = 1e-4
