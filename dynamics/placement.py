@@ -3,7 +3,8 @@
 On a CPU ``vmap`` is the wrong way to run many networks, except tiny ones: a batched product of
 matrices is slower than a plain one. Members are therefore *mapped*: one after another, each
 compiled as if alone, on every device in parallel. (``jax.config.update("jax_num_cpu_devices", n)``
-before anything runs makes devices of n cores; the command line does so.) A mapped member takes
+before anything runs makes devices of n cores; `experiments.use_every_core` and the command line do
+so.) A mapped member takes
 exactly the steps that it would take alone, and no member waits for another. On accelerators members
 are vmapped, all at once or so many ``together``, again on every device.
 

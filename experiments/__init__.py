@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .catalogue import preset
     from .checkpoint import FolderCheckpoint
     from .compiling import compile_quickly
+    from .cores import use_every_core
     from .errors import UsageError
     from .exploring.animation import animate
     from .exploring.explorer import explore
@@ -51,6 +52,7 @@ _HOMES = {
     "run": ("runs", "run"),
     "sweep": ("sweeps", "sweep"),
     "write_page": ("exploring.page", "write_page"),
+    "use_every_core": ("cores", "use_every_core"),
     "write_report": ("report", "write_report"),
 }
 
@@ -74,6 +76,7 @@ __all__ = [
     "reproduce",
     "run",
     "sweep",
+    "use_every_core",
     "write_page",
     "write_report",
 ]

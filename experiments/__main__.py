@@ -18,13 +18,13 @@ cannot be met ends in one line on standard error and exit status 2.
 
 import argparse
 import functools
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from . import catalogue
 from .compiling import compile_quickly, keep_programs
+from .cores import use_every_core
 from .data import DataError
 from .errors import UsageError
 from .figures import registry
@@ -250,16 +250,8 @@ def _print_record(record: Any) -> None:
 
 
 def _prepare() -> None:
-    """Makes each CPU core a device, and keeps compiled programs: before the first computation.
-
-    The threads of BLAS would be that many for each device, and wait for each other.
-    """
-    import jax
-    import scipy.linalg  # noqa: F401 - whose BLAS decomposes JAX's matrices; it must be there
-    import threadpoolctl
-
-    threadpoolctl.threadpool_limits(1, user_api="blas")
-    jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+    """Makes each CPU core a device, and keeps compiled programs: before the first computation."""
+    use_every_core()
     keep_programs()
 
 

@@ -20,15 +20,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..dynamics.compare import Comparison
-from ..dynamics.labelling import flat, labelled
-from ..dynamics.trajectory import Trajectory
+from .datasets import datasets_of
 from .errors import UsageError
 from .figures.drawing import SERIES, End, names_at_ends
 from .gridded import bands, masked
 from .overlays import overlay
 from .plotting import BLUE, GREEN, GREY, ORANGE, PREDICTED, PURPLE, TIME_LABEL, house_style
-from .runs import Record
 
 COLOURS = {"rho": BLUE, "loss": ORANGE, "gap": ORANGE, "margins": GREEN, "sigma": PURPLE}
 """Of a quantity that is drawn of one trajectory; others are blue."""
@@ -56,7 +53,8 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
 
     Args:
         what: A `dynamics.Trajectory` (one run or an ensemble), a `dynamics.Comparison`, a dataset
-            of `Trajectory.to_xarray`, a `Record`, or several trajectories or datasets by name.
+            of `Trajectory.to_xarray`, a `Record`, a run's folder, or several trajectories or
+            datasets by name.
         *names: Observations; of a comparison also ``distance_rho``, ``distance_outputs`` and
             ``distance_directions``. All that are one number per time, unless given.
         theory: Whether to lay over what theory says, where what was observed tells it.
@@ -76,7 +74,7 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['rho', 'loss']
     """
-    parts = {label: masked(data) for label, data in _datasets(what).items()}
+    parts = {label: masked(data) for label, data in datasets_of(what).items()}
     chosen = _chosen(parts, names)
     columns = min(len(chosen), 3)
     rows = -(-len(chosen) // columns)
@@ -93,35 +91,6 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
         finally:
             plt.close(figure)
     return figure
-
-
-def _datasets(what: Any) -> dict[str, xr.Dataset]:
-    """What is drawn, as datasets by the name of their trajectory."""
-    if isinstance(what, Comparison):
-        return {name: _with_distances(what, name) for name in what.trajectories}
-    if isinstance(what, Record):
-        return dict(what.datasets)
-    if isinstance(what, Mapping) and not isinstance(what, xr.Dataset):
-        return {str(name): _dataset(one) for name, one in what.items()}
-    return {"": _dataset(what)}
-
-
-def _dataset(one: Any) -> xr.Dataset:
-    if isinstance(one, Trajectory):
-        return labelled(one)
-    if isinstance(one, xr.Dataset):
-        return one
-    raise UsageError(
-        f"expected a trajectory, a comparison, or trajectories by name, got a "
-        f"{type(one).__name__}: pass what dynamics.simulate, ensemble or compare returned"
-    )
-
-
-def _with_distances(both: Comparison, name: str) -> xr.Dataset:
-    one = both[name]
-    distances = {f"distance_{part}": value for part, value in flat(both.distances[name])}
-    seen = {**one.observations, **distances}
-    return labelled(Trajectory(one.times, seen, one.final, one.statistics, one.placement))
 
 
 def _chosen(parts: Mapping[str, xr.Dataset], names: tuple[str, ...]) -> tuple[str, ...]:
@@ -188,7 +157,8 @@ def _curves(parts: Mapping[str, xr.Dataset], name: str) -> Iterator[Curve]:
                 colour = COLOURS.get(name, BLUE)
             line = STYLES[number % len(STYLES)] if several else "-"
             style = {"color": colour, "linestyle": line}
-            yield Curve(f"{label} {part}".strip(), times_of(data), data[variable], style)
+            called = f"{label} {part}".strip() if several else part
+            yield Curve(called, times_of(data), data[variable], style)
 
 
 def times_of(data: xr.Dataset) -> np.ndarray:

@@ -8,14 +8,14 @@ import hypothesis
 import jax
 import pytest
 
-from rhoflow.experiments import compile_quickly
+from rhoflow.experiments import compile_quickly, use_every_core
 from rhoflow.experiments.compiling import make_room
 
 jax.config.update("jax_enable_x64", True)
 # [samples] + [samples, features] is a mistake here, never a convenience.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # Before the first computation: ensembles spread over devices are tested on any machine.
-jax.config.update("jax_num_cpu_devices", 2)
+use_every_core(2)
 # What is tested is compiled here, and nothing is left in anybody's home.
 jax.config.update("jax_enable_compilation_cache", False)
 

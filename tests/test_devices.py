@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from rhoflow.dynamics.placement import Fill, placement, spread
+from rhoflow.experiments import use_every_core
 
 SCRIPT = Path(__file__).with_name("spread.py")
 BOUND = {"single": 1e-5, "double": 1e-12}
@@ -102,3 +103,29 @@ def test_copies_are_taken_off_when_all_members_are_there():
     cut = Fill(3, 1).off(members)
     assert members.is_ready()
     assert cut.shape == (3, 3)
+
+
+CORES = """
+import os, jax, threadpoolctl
+from rhoflow import experiments
+experiments.use_every_core({count})
+blas = [pool["num_threads"] for pool in threadpoolctl.threadpool_info()
+        if pool["user_api"] == "blas"]
+print(jax.local_device_count(), os.cpu_count(), *set(blas))
+"""
+
+
+@pytest.mark.parametrize("count", ["", "3"])
+def test_each_core_is_a_device_with_one_thread_of_blas(count):
+    told = subprocess.check_output(
+        [sys.executable, "-c", CORES.format(count=count)], text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    devices, cores, *threads = map(int, told.split())
+    assert devices == (int(count) if count else cores)
+    assert threads == [1]
+
+
+def test_no_number_of_devices_but_a_whole_one_is_taken():
+    with pytest.raises(ValueError, match="count"):
+        use_every_core(0)

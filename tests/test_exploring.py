@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rhoflow import dynamics, experiments, models
 from rhoflow.dynamics.observables.simplex import means_in_plane, polygon
 from rhoflow.experiments.__main__ import main
+from rhoflow.experiments.datasets import datasets_of, one
 from rhoflow.experiments.exploring.drawing import Picture
 from rhoflow.experiments.exploring.page import page_of
-from rhoflow.experiments.exploring.sources import datasets_of, one
 from rhoflow.experiments.exploring.views import scene
 
 ROUND_OFF = 1e-12

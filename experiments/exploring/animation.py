@@ -11,8 +11,8 @@ from matplotlib import animation
 from matplotlib.artist import Artist
 
 from ...models.checks import unknown
+from ..datasets import one
 from .drawing import Picture
-from .sources import one
 from .views import scene
 
 INTERVAL = 80

@@ -3,8 +3,8 @@
 import io
 from typing import TYPE_CHECKING, Any
 
+from ..datasets import datasets_of, labels, member_of, one
 from .drawing import Picture
-from .sources import datasets_of, labels, member_of, one
 from .views import scene
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import numpy as np
 import xarray as xr
 
 from .. import storage
+from ..datasets import labels, member_of
 from ..errors import UsageError
 from ..runs import open_run
 from .marks import Axis, Mark, Scene, View
-from .sources import labels, member_of
 from .views import scene
 
 PAGE, TEMPLATE = "explore.html", "page.html"

@@ -1,17 +1,17 @@
-"""Where a run to be explored comes from: memory or a folder; one labelled dataset per run."""
+"""What is drawn or explored, from memory or a folder: a labelled dataset for each run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
-from ...dynamics.compare import Comparison
-from ...dynamics.trajectory import Trajectory
-from ...models.checks import unknown
-from ..errors import UsageError
-from ..labelling import labelled
-from ..runs import Record, open_run
+from ..dynamics.compare import Comparison
+from ..dynamics.labelling import flat, labelled
+from ..dynamics.trajectory import Trajectory
+from ..models.checks import unknown
+from .errors import UsageError
+from .runs import Record, open_run
 
 ALONE = "run"
 """The name of what has none."""
@@ -22,25 +22,43 @@ def datasets_of(what: Any) -> dict[str, xr.Dataset]:
 
     Args:
         what: A trajectory (of one run or of an ensemble), a comparison, a dataset of
-            `experiments.labelled`, a record, or the folder of a stored run.
+            `Trajectory.to_xarray`, a record, the folder of a stored run, or several trajectories
+            or datasets by name.
+
+    Returns:
+        Those of a comparison hold ``distance_rho``, ``distance_outputs`` and
+        ``distance_directions`` too.
 
     Raises:
         UsageError: If it is none of these.
     """
     if isinstance(what, str | Path):
-        return open_run(what).datasets
+        return dict(open_run(what).datasets)
     if isinstance(what, Record):
-        return what.datasets
+        return dict(what.datasets)
     if isinstance(what, Comparison):
-        return {name: labelled(run) for name, run in what.trajectories.items()}
-    if isinstance(what, Trajectory):
-        return {ALONE: labelled(what)}
-    if isinstance(what, xr.Dataset):
-        return {ALONE: what}
+        return {name: _with_distances(what, name) for name in what.trajectories}
+    if isinstance(what, Mapping) and not isinstance(what, xr.Dataset):
+        return {str(name): _dataset(run) for name, run in what.items()}
+    return {ALONE: _dataset(what)}
+
+
+def _dataset(run: Any) -> xr.Dataset:
+    if isinstance(run, Trajectory):
+        return labelled(run)
+    if isinstance(run, xr.Dataset):
+        return run
     raise UsageError(
-        f"expected a trajectory, a comparison, a dataset, a record or a run's folder, "
-        f"got {type(what).__name__}: pass what dynamics.simulate or experiments.run returned"
+        "expected a trajectory, a comparison, a dataset, a record, a run's folder, or some by "
+        f"name, got a {type(run).__name__}: pass what dynamics.simulate or experiments.run returned"
     )
+
+
+def _with_distances(both: Comparison, name: str) -> xr.Dataset:
+    run = both[name]
+    distances = {f"distance_{part}": value for part, value in flat(both.distances[name])}
+    seen = {**run.observations, **distances}
+    return labelled(Trajectory(run.times, seen, run.final, run.statistics, run.placement))
 
 
 def one(what: Any, dataset: str | None = None, member: int = 0) -> xr.Dataset:
