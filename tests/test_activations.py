@@ -286,12 +286,12 @@ def test_equal_arguments_give_the_same_activation_and_network():
 
 
 def test_a_network_says_its_activation_and_whether_it_is_smooth():
-    said = [(str(n), n.smooth) for n in (models.mlp(SMALL, activation=a) for a in ACTIVATIONS[:4])]
+    said = [(n.name, n.smooth) for n in (models.mlp(SMALL, activation=a) for a in ACTIVATIONS[:4])]
     assert said == [
-        ("Network(mlp 4-8-1)", False),
-        ("Network(deep linear 4-8-1)", True),
-        ("Network(mlp 4-8-1, leaky_relu(0.1))", False),
-        ("Network(mlp 4-8-1, smoothed_relu(0.01))", True),
+        ("mlp 4-8-1", False),
+        ("deep linear 4-8-1", True),
+        ("mlp 4-8-1, leaky_relu(0.1)", False),
+        ("mlp 4-8-1, smoothed_relu(0.01)", True),
     ]
 
 
