@@ -12,18 +12,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ..dynamics.labelling import labelled
     from .catalogue import preset
     from .checkpoint import FolderCheckpoint
     from .compiling import compile_quickly
     from .cores import use_every_core
     from .errors import UsageError
+    from .exploring import EXPLORED
     from .exploring.animation import animate
     from .exploring.explorer import explore
     from .exploring.page import write_page
-    from .exploring.views import EXPLORED
     from .foreign import read_weights
     from .gridded import bands
-    from .labelling import labelled
     from .panels import plot
     from .report import write_report
     from .reproductions import Reproduced, reproduce
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .sweeps import Sweep, open_sweep, sweep
 
 _HOMES = {
-    "EXPLORED": ("exploring.views", "EXPLORED"),
+    "EXPLORED": ("exploring", "EXPLORED"),
     "FolderCheckpoint": ("checkpoint", "FolderCheckpoint"),
     "Record": ("runs", "Record"),
     "Reproduced": ("reproductions", "Reproduced"),
@@ -42,7 +42,7 @@ _HOMES = {
     "bands": ("gridded", "bands"),
     "compile_quickly": ("compiling", "compile_quickly"),
     "explore": ("exploring.explorer", "explore"),
-    "labelled": ("labelling", "labelled"),
+    "labelled": ("labelled_runs", "labelled"),
     "open": ("runs", "open_run"),
     "open_sweep": ("sweeps", "open_sweep"),
     "plot": ("panels", "plot"),

@@ -8,6 +8,10 @@
 | `margins`, `least_margin` | 1 / rho, where the targets are met | `rho` |
 | any NAME | what was observed as ``NAME_predicted`` | |
 
+The first three are for decay of the product, lambda rho^2. Where each layer decays (the default of
+weights that move freely, `dynamics.normalisation.free`), a run rests elsewhere:
+`dynamics.reduced.equilibria.with_layer_decay`.
+
 Source: [Dyn] (7), (8), section 3.1.
 """
 

@@ -7,10 +7,11 @@
 Along time, in units of the running sum of learning rates. One number per time is a line; many (a
 margin for each sample) are their median, the band that holds 10% to 90% of them and the band that
 holds all; few are a line each. An ensemble is its mean and the band of 10% to 90% of the members
-that did not fail. Dashed is what theory says (`experiments.overlays`).
+that did not fail; who stopped early stays where it stopped. Members that were looked at at other
+times are a line each, of many numbers the median, without theory. Dashed is what theory says
+(`experiments.overlays`).
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -20,15 +21,13 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from .datasets import datasets_of
+from ..models.checks import unknown
 from .errors import UsageError
 from .figures.drawing import SERIES, End, names_at_ends
 from .gridded import bands, masked
+from .labelled_runs import datasets_of, times_of
 from .overlays import overlay
-from .plotting import BLUE, GREEN, GREY, ORANGE, PREDICTED, PURPLE, TIME_LABEL, house_style
-
-COLOURS = {"rho": BLUE, "loss": ORANGE, "gap": ORANGE, "margins": GREEN, "sigma": PURPLE}
-"""Of a quantity that is drawn of one trajectory; others are blue."""
+from .plotting import BLUE, COLOURS, GREY, PREDICTED, TIME_LABEL, house_style
 
 LINES_EACH = 10
 """Up to so many numbers are a line each; more are bands."""
@@ -63,7 +62,8 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
         The figure, which pyplot does not hold: a notebook shows it, ``savefig`` stores it.
 
     Raises:
-        UsageError: If nothing of that name was observed, or there is nothing to draw.
+        ValueError: If nothing of that name was observed.
+        UsageError: If there is nothing to draw, or what is given is nothing of the kind.
 
     >>> import jax
     >>> from rhoflow import dynamics, models
@@ -74,7 +74,7 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['rho', 'loss']
     """
-    parts = {label: masked(data) for label, data in datasets_of(what).items()}
+    parts = {label: _shown(data) for label, data in datasets_of(what).items()}
     chosen = _chosen(parts, names)
     columns = min(len(chosen), 3)
     rows = -(-len(chosen) // columns)
@@ -93,6 +93,27 @@ def plot(what: Any, *names: str, theory: bool = True) -> Figure:
     return figure
 
 
+def _shown(data: xr.Dataset) -> xr.Dataset:
+    """An ensemble without members that failed, others held where they stopped; one run as it is."""
+    if "member" not in data.dims or "time" not in data.coords:
+        return data
+    found = masked(data)
+    for name, variable in found.data_vars.items():
+        if {"member", "time"} <= set(variable.dims):
+            ordered = variable.transpose("member", "time", ...)
+            found[name] = (ordered.dims, _held(ordered.values), variable.attrs)
+    return found
+
+
+def _held(values: np.ndarray) -> np.ndarray:
+    """``[members, T, ...]`` with each member's last number in all rows after it."""
+    looked = np.isfinite(values).reshape(*values.shape[:2], -1).any(axis=2)
+    count = looked.shape[1]
+    last = count - 1 - np.argmax(looked[:, ::-1], axis=1)
+    rows = np.minimum(np.arange(count), last[:, None])
+    return values[np.arange(len(values))[:, None], rows]
+
+
 def _chosen(parts: Mapping[str, xr.Dataset], names: tuple[str, ...]) -> tuple[str, ...]:
     """The names to draw, all of them observed."""
     known: dict[str, bool] = {}
@@ -103,12 +124,7 @@ def _chosen(parts: Mapping[str, xr.Dataset], names: tuple[str, ...]) -> tuple[st
                 known[whole] = known.get(whole, True) and not _own_dims(variable)
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean '{near[0]}'?)" if near else ""
-            raise UsageError(
-                f"'{name}' was not observed{hint}: choose one of {', '.join(sorted(known))}, "
-                "or name it in dynamics.observe(...)"
-            )
+            raise unknown("observation", name, known)
     chosen = names or tuple(name for name, single in known.items() if single)
     if not chosen:
         raise UsageError("expected observations to draw, got none: name them in observe(...)")
@@ -135,7 +151,8 @@ def _draw_panel(axes: Axes, parts: Mapping[str, xr.Dataset], name: str, theory: 
         for place, data in enumerate(parts.values())
         if (end := _overlay(axes, data, name, SERIES[place % len(SERIES)] if several else GREY))
     ]
-    last = [end.y for end in predicted if np.isfinite(end.y)]
+    least = low / 10 if axes.get_yscale() == "log" else -np.inf
+    last = [end.y for end in predicted if np.isfinite(end.y) and end.y > least]
     axes.set_ylim(min([low, *last]), max([high, *last]))  # as the measured, not its first transient
     return ends + predicted[:1]
 
@@ -161,18 +178,13 @@ def _curves(parts: Mapping[str, xr.Dataset], name: str) -> Iterator[Curve]:
             yield Curve(called, times_of(data), data[variable], style)
 
 
-def times_of(data: xr.Dataset) -> np.ndarray:
-    """The times of a dataset, ``[T]``, or ``[members, T]`` where members reached others."""
-    return np.asarray(data.time if "time" in data.coords else data.time_reached)
-
-
 def _draw(axes: Axes, curve: Curve) -> End:
     """Draws a curve and says where it ends."""
     own = _own_dims(curve.values)
     size = int(np.prod([curve.values.sizes[name] for name in own]))
     if curve.times.ndim == 2:
         lines = [(times, one) for times, one in zip(curve.times, curve.values, strict=True)]
-        middles = [_line(axes, times, one.mean(own), curve.style) for times, one in lines]
+        middles = [_line(axes, times, one.median(own), curve.style) for times, one in lines]
         return _end(*middles[-1], curve)
     spread = [*own] if size > LINES_EACH else []
     over = [name for name in ("member", *spread) if name in curve.values.dims]
@@ -223,11 +235,13 @@ def _title(name: str, curves: list[Curve]) -> str:
     """The observation, and what its bands hold."""
     values = curves[0].values
     own = _own_dims(values)
-    count = int(np.prod([values.sizes[dim] for dim in own]))
-    if count > LINES_EACH:
+    if curves[0].times.ndim == 2:
+        return f"{name}: each member's{' median' if own else ''}"
+    if int(np.prod([values.sizes[dim] for dim in own])) > LINES_EACH:
         return f"{name}: median, 10..90%, all"
-    if "member" in values.dims and curves[0].times.ndim == 1:
-        return f"{name}: mean and 10..90% of {values.sizes['member']} members"
+    if "member" in values.dims:
+        found = values.notnull().any([dim for dim in values.dims if dim != "member"])
+        return f"{name}: mean and 10..90% of {int(found.sum())} members"
     return name
 
 

@@ -10,6 +10,9 @@ import matplotlib as mpl
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
 RED = "#D55E00"
 
+COLOURS = {"rho": BLUE, "loss": RED, "gap": RED, "margins": ORANGE, "sigma": PURPLE}
+"""Of a quantity that is drawn of one run; others are blue."""
+
 TIME_LABEL = "time (running sum of learning rates)"
 
 PREDICTED: dict[str, Any] = {"color": GREY, "linewidth": 1.0, "linestyle": "--"}

@@ -57,7 +57,8 @@ def text(card: Card) -> str:
       rho   1     2.5
       loss  0.97  0.1
     """
-    shown = [row for row in (card.header, *card.rows[:MOST_ROWS]) if row]
+    rows = card.rows[:MOST_ROWS]
+    shown = [card.header, *rows] if rows and card.header else [*rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -119,8 +120,8 @@ def shape(value: Any) -> str:
 def told(value: Any) -> str:
     """One number as itself, several as the least and the largest, others by their shape.
 
-    >>> told(0.25), told(np.array([1.0, np.nan, 3.0])), told(np.array([2.0, 2.0]))
-    ('0.25', '1 .. 3', '2')
+    >>> told(0.25), told(np.array([1.0, np.nan, 3.0])), told(np.array([16000.0, 16000.0]))
+    ('0.25', '1 .. 3', '16000')
     """
     found = numbers(value)
     if found is None:
@@ -130,8 +131,14 @@ def told(value: Any) -> str:
     finite = found[np.isfinite(found)]
     if not finite.size:
         return f"{found.ravel()[0]:.4g}"
-    least, most = f"{finite.min():.4g}", f"{finite.max():.4g}"
+    least, most = _digits(finite.min()), _digits(finite.max())
     return least if least == most else f"{least} .. {most}"
+
+
+def _digits(number: float) -> str:
+    """Whole numbers whole, others to four digits; zero has no sign."""
+    whole = number == round(number) and abs(number) < 1e9
+    return f"{number + 0.0:.0f}" if whole else f"{number:.4g}"
 
 
 def shapes(layers: Any) -> str:

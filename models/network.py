@@ -131,7 +131,7 @@ class Network(Shown):
         return self.statistics is not None
 
     def _card(self) -> Card:
-        layers = jax.eval_shape(self.init, jax.random.key(0))
+        layers = jax.eval_shape(lambda: self.init(jax.random.key(0)))
         count = sum(math.prod(layer.shape) for layer in layers)
         kind = "smooth" if self.smooth else "with kinks"
         rows = tuple((f"W_{k}", shape(layer)) for k, layer in enumerate(layers, 1))

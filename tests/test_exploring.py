@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rhoflow import dynamics, experiments, models
 from rhoflow.dynamics.observables.simplex import means_in_plane, polygon
 from rhoflow.experiments.__main__ import main
-from rhoflow.experiments.datasets import datasets_of, one
 from rhoflow.experiments.exploring.drawing import Picture
 from rhoflow.experiments.exploring.page import page_of
 from rhoflow.experiments.exploring.views import scene
+from rhoflow.experiments.labelled_runs import datasets_of, one
 
 ROUND_OFF = 1e-12
 KEY = jax.random.key(0)
@@ -232,3 +232,17 @@ def test_a_film_is_shown_in_a_notebook_and_saved(three, tmp_path):
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path, capsys):
     assert main(["explore", str(tmp_path)]) == 2
     assert "is no run's folder" in capsys.readouterr().err
+
+
+def test_one_look_is_a_scene_too():
+    alone = run().to_xarray().isel(time=slice(1))
+    seen = scene(alone)
+    assert all(
+        view.x.high > view.x.low and view.y.high > view.y.low for view in seen.views.values()
+    )
+    assert "NaN" not in page_of({"run": alone}, "one look")
+
+
+def test_a_film_of_no_frames_is_refused():
+    with pytest.raises(ValueError, match="frames"):
+        experiments.animate(run(), "rho", frames=0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from rhoflow import dynamics, experiments, models
+from rhoflow.dynamics.labelling import labelled, point
 from rhoflow.experiments import audit
-from rhoflow.experiments.labelling import labelled, point
 
 WIDTHS = (5, 5, 5, 2)
 NETWORK = models.mlp(WIDTHS)

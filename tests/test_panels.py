@@ -5,6 +5,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import xarray as xr
 
 from rhoflow import dynamics, experiments, models
 
@@ -130,6 +131,26 @@ def test_an_ensemble_is_the_mean_and_a_band_of_members_that_did_not_fail(many):
     assert area.get_paths()[0].vertices[:, 1].max() == pytest.approx(highest, rel=1e-5)
 
 
+def test_a_run_that_failed_is_drawn_up_to_where_it_did():
+    broken = dynamics.simulate(descent(1e4), start(), times=1e4 * np.arange(0.0, 100.0))
+    assert broken.status == dynamics.Status.DIVERGED
+    (line,) = lines(experiments.plot(broken, "rho", theory=False).axes[0])
+    found = np.asarray(broken["rho"])
+    assert np.isfinite(found).any()
+    np.testing.assert_allclose(line.get_ydata(), found[np.isfinite(found)])
+
+
+def test_members_that_stopped_stay_where_they_did():
+    stopped = np.array([[1.0, 2.0, np.nan], [3.0, 4.0, 5.0], [np.nan] * 3])
+    data = xr.Dataset(
+        {"rho": (("member", "time"), stopped), "status": ("member", [1, 0, 0])},
+        {"time": [0.0, 1.0, 2.0]},
+    )
+    axes = experiments.plot(data, "rho").axes[0]
+    np.testing.assert_allclose(lines(axes)[0].get_ydata(), [2.0, 3.0, 3.5])
+    assert axes.get_title(loc="left") == "rho: mean and 10..90% of 2 members"
+
+
 def test_a_comparison_has_a_colour_and_a_name_for_each_and_its_distances(both):
     figure = experiments.plot(both, "rho", "distance_rho")
     rho, distance = figure.axes
@@ -155,7 +176,7 @@ def test_without_names_all_single_numbers_are_drawn(run):
 
 
 def test_what_was_not_observed_is_refused_with_the_nearest_name(run):
-    with pytest.raises(experiments.UsageError, match=r"'roh' was not observed .*'rho'"):
+    with pytest.raises(ValueError, match=r"unknown observation 'roh' .*'rho'"):
         experiments.plot(run, "roh")
     with pytest.raises(experiments.UsageError, match=r"expected a trajectory.*got a int"):
         experiments.plot(3)
@@ -164,7 +185,7 @@ def test_what_was_not_observed_is_refused_with_the_nearest_name(run):
 def test_pyplot_and_its_settings_are_left_as_they_were(run):
     before, settings = plt.get_fignums(), dict(mpl.rcParams)
     experiments.plot(run, "rho")
-    with pytest.raises(experiments.UsageError):
+    with pytest.raises(ValueError, match="nothing"):
         experiments.plot(run, "nothing")
     assert plt.get_fignums() == before
     assert dict(mpl.rcParams) == settings

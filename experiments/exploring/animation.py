@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib import animation
 from matplotlib.artist import Artist
 
-from ...models.checks import unknown
-from ..datasets import one
+from ...models.checks import counts, unknown
+from ..labelled_runs import one
 from .drawing import Picture
 from .views import scene
 
@@ -48,9 +48,10 @@ def animate(
 
     Raises:
         UsageError: If nothing that can be shown was observed, or there is no such member.
-        ValueError: If there is no such dataset, or the view is unknown or was not observed.
+        ValueError: If there is no such dataset, the view is unknown or was not
+            observed, or the number of frames is no positive whole number.
     """
-    seen = scene(one(what, dataset, member), most=frames)
+    seen = scene(one(what, dataset, member), most=counts((frames,), "frames")[0])
     if view not in seen.views:
         raise unknown("view of this run", view, seen.views)
     picture = Picture(seen, [view])

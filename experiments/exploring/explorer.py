@@ -3,7 +3,7 @@
 import io
 from typing import TYPE_CHECKING, Any
 
-from ..datasets import datasets_of, labels, member_of, one
+from ..labelled_runs import datasets_of, labels, member_of, one
 from .drawing import Picture
 from .views import scene
 

@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from .. import storage
-from ..datasets import labels, member_of
 from ..errors import UsageError
+from ..labelled_runs import labels, member_of
 from ..runs import open_run
 from .marks import Axis, Mark, Scene, View
 from .views import scene
@@ -42,7 +42,7 @@ def write_page(folder: str | Path, output: str | Path | None = None) -> Path:
     page = record.folder / PAGE if output is None else Path(output)
     content = page_of(record.datasets, f"{record.name}: {record.folder.name}")
     try:
-        page.write_text(content)
+        page.write_text(content, encoding="utf-8")
     except OSError as error:
         raise storage.cannot_write(page.parent, error) from error
     return page

@@ -9,10 +9,11 @@
 | ``class_means`` | simplex_plane, or class_means of three classes or more | the simplex ETF |
 
 ``dynamics.observe(*EXPLORED)`` looks at all of it; rho_eq and gap ask for the square loss. Margins
-are those of the normalised network. What is not there is left out. Rows in which a dear observable
-was not looked at show the last one in which it was. Axes stay as they are while time moves, so a
-few samples that are far out at the start may lie outside of ``class_means``, and columns that are
-far higher than most be cut.
+are those of the normalised network. Where decay is that of each layer, rho_eq and gap are no
+equilibria (`dynamics.reduced.equilibria.with_layer_decay`). What is not there is left out. Rows in
+which a dear observable was not looked at show the last one in which it was. Axes stay as they are
+while time moves, so a few samples that are far out at the start may lie outside of ``class_means``,
+and columns that are far higher than most be cut.
 """
 
 from collections.abc import Callable
@@ -22,13 +23,13 @@ import xarray as xr
 
 from ...dynamics.observables.simplex import means_in_plane, polygon
 from ..errors import UsageError
-from ..plotting import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, TIME_LABEL
+from ..labelled_runs import times_of
+from ..overlays import overlay
+from ..plotting import BLUE, COLOURS, GREEN, GREY, ORANGE, PURPLE, RED, TIME_LABEL
+from . import EXPLORED
 from .marks import Axis, Mark, Scene, View
 
-EXPLORED = ("loss", "rho", "rho_eq", "gap", "margins", "singular_values", "simplex_plane")
-"""What `experiments.explore` shows, by the names that `dynamics.observe` takes."""
-
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, GREY)
 BINS, LARGEST = 40, 20
 """Of the histogram; singular values that are shown of each layer."""
 
@@ -52,7 +53,7 @@ def scene(run: xr.Dataset, most: int | None = None) -> Scene:
     views = {name: view for name, make in VIEWS.items() if (view := make(kept)) is not None}
     if not views:
         raise _nothing(run)
-    return Scene(_times(kept), views)
+    return Scene(times_of(kept), views)
 
 
 def _nothing(run: xr.Dataset) -> UsageError:
@@ -76,18 +77,14 @@ def _looked_at(run: xr.Dataset) -> xr.Dataset:
             held = ordered.values[np.maximum.accumulate(np.where(looked, rows, 0))]
             found[name] = (ordered.dims, held)
             last = max(last, int(rows[looked].max()))
-    whole = xr.Dataset(found, {"time": _times(run)})
+    whole = xr.Dataset(found, {"time": times_of(run)})
     return whole.isel(time=slice(last + 1))
-
-
-def _times(run: xr.Dataset) -> np.ndarray:
-    return np.asarray(run["time_reached" if "time_reached" in run.coords else "time"])
 
 
 def _radius(run: xr.Dataset) -> View | None:
     if "rho" not in run:
         return None
-    marks = [*_predicted(run, "rho_eq", "mu/(M+lambda)"), _trace(run, "rho", "rho", BLUE)]
+    marks = [*_predicted(run, "rho"), _trace(run, "rho")]
     low, high = _range(run.rho.values, 0.0)
     return View("rho", "rho and its equilibrium", _time(run), Axis("rho", low, high), tuple(marks))
 
@@ -95,7 +92,7 @@ def _radius(run: xr.Dataset) -> View | None:
 def _loss(run: xr.Dataset) -> View | None:
     if "loss" not in run:
         return None
-    marks = [*_predicted(run, "gap", "gap"), _trace(run, "loss", "loss", RED)]
+    marks = [*_predicted(run, "loss"), _trace(run, "loss")]
     values = run.loss.values[np.isfinite(run.loss.values)]
     log = bool(np.all(values > 0))
     low, high = (values.min() / 1.5, values.max() * 1.5) if log else _range(values, 0.0)
@@ -114,13 +111,12 @@ def _margins(run: xr.Dataset) -> View | None:
     high_share = float(1.2 * np.quantile(shares.max(axis=1), 0.85))
     means = values.mean(axis=1, keepdims=True)
     marks = [
-        Mark("bars", "samples", ORANGE, edges, shares),
-        Mark("rule", "mean margin", RED, means, np.zeros(0)),
+        Mark("bars", "samples", COLOURS["margins"], edges, shares),
+        Mark("rule", "their mean", RED, means, np.zeros(0)),
     ]
-    if "rho" in run:
-        with np.errstate(divide="ignore"):
-            met = 1 / run.rho.values[:, None]
-        marks.append(Mark("rule", "met at 1/rho =", GREY, met, np.zeros(0), True))
+    if (said := overlay(run, "margins")) is not None:
+        met = said.values.values[:, None]
+        marks.append(Mark("rule", f"met at {said.label} =", GREY, met, np.zeros(0), True))
     return View(
         "margins", "margins of the normalised network",
         Axis("margin", low, high),
@@ -134,7 +130,7 @@ def _singular_values(run: xr.Dataset) -> View | None:
         return None
     shown = [run[name].values[:, :LARGEST] for name in layers]
     marks = [
-        Mark("joined", f"layer {k}", _colour(k), np.arange(1.0, values.shape[1] + 1), values)
+        Mark("joined", f"V_{k + 1}", _colour(k), np.arange(1.0, values.shape[1] + 1), values)
         for k, values in enumerate(shown)
     ]
     most = max(values.shape[1] for values in shown)
@@ -212,32 +208,35 @@ def _outline(corners: np.ndarray) -> Mark:
     return Mark("outline", "simplex ETF", GREY, x, y, predicted=True)
 
 
-def _trace(run: xr.Dataset, name: str, label: str, colour: str) -> Mark:
-    return Mark("trace", label, colour, _times(run), run[name].values)
+def _trace(run: xr.Dataset, name: str) -> Mark:
+    return Mark("trace", name, COLOURS[name], times_of(run), run[name].values)
 
 
-def _predicted(run: xr.Dataset, name: str, label: str) -> list[Mark]:
-    """What theory says, where it was observed."""
-    if name not in run:
+def _predicted(run: xr.Dataset, name: str) -> list[Mark]:
+    """What theory says of an observation, where what was observed tells it."""
+    said = overlay(run, name)
+    if said is None:
         return []
-    return [Mark("trace", label, GREY, _times(run), run[name].values, predicted=True)]
+    return [Mark("trace", said.label, GREY, times_of(run), said.values.values, predicted=True)]
 
 
 def _time(run: xr.Dataset) -> Axis:
-    times = _times(run)
-    return Axis(TIME_LABEL, float(times[0]), float(times[-1]))
+    first, last = float(times_of(run)[0]), float(times_of(run)[-1])
+    return Axis(TIME_LABEL, first, last if last > first else first + 1.0)
 
 
 def _range(values: np.ndarray, *included: float) -> tuple[float, float]:
     """From the least to the largest with a little room; what is not finite does not count."""
     finite = np.concatenate([values[np.isfinite(values)], included])
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    room = 0.05 * (high - low) or 0.5
+    if low == high:
+        return low - 0.5, high + 0.5
+    room = 0.05 * (high - low)
     return (low if low in included else low - room), (high if high in included else high + room)
 
 
 def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
+    return SERIES[number % len(SERIES)]
 
 
 VIEWS: dict[str, Callable[[xr.Dataset], View | None]] = {

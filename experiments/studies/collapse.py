@@ -35,10 +35,10 @@ import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..data import DataConfig, Dataset, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..labelling import labelled
 from .collapse_picture import draw
 from .collapse_ways import CONVOLUTIONAL, NORMALISATIONS, Way, descent_of, look_of, network_of, ways
 from .two_classes import alike, check_numbers, ended, starts, wall_time

@@ -41,10 +41,10 @@ import optax
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Experiment, Part, Session
-from ..labelling import labelled
 from .hidden_layers import gram, nc1, nc2
 from .linear_head_picture import draw, table
 from .two_classes import wall_time

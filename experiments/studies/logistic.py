@@ -26,9 +26,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..labelling import labelled
 from ..plotting import BLUE, PREDICTED, TIME_LABEL, house_style
 from .two_classes import check_positive, ended, wall_time
 

@@ -22,12 +22,12 @@ import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..exploring.views import EXPLORED
-from ..labelling import labelled
+from ..exploring import EXPLORED
 from .quickstart_picture import draw
 from .two_classes import check, ended, ends, group_cells, groups, least, starts, wall_time
 

@@ -26,11 +26,11 @@ import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ...dynamics.observables.curvature import hessian_eigenvalues
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..labelling import labelled
 from .rank_picture import draw
 from .two_classes import alike, check, ended, starts, wall_time
 

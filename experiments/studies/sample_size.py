@@ -25,10 +25,10 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..labelling import labelled
 from ..plotting import BLUE, TIME_LABEL, house_style
 from .two_classes import check, ended, starts, wall_time
 

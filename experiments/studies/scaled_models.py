@@ -33,10 +33,10 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..data import DataConfig, Dataset, load
 from ..errors import UsageError
 from ..experiment import Session
-from ..labelling import labelled
 from .two_classes import check, wall_time
 
 OBSERVED = ("loss", "unregularised_loss", "rho", "rho_eq", "mu", "sigma", "gap", "margins")

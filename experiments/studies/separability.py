@@ -37,11 +37,11 @@ import optax
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import labelled
 from ..audit.subjects import Subject
 from ..data import DataConfig, load
 from ..errors import UsageError
 from ..experiment import Datasets, Experiment, Part, Row, Session
-from ..labelling import labelled
 from .separability_picture import draw
 from .two_classes import (
     check,

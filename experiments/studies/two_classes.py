@@ -16,10 +16,10 @@ import numpy as np
 import xarray as xr
 
 from ... import dynamics, models
+from ...dynamics.labelling import point
 from ..audit.subjects import Subject, own_subject
 from ..errors import UsageError
 from ..experiment import Datasets, Row
-from ..labelling import point
 
 
 def check(

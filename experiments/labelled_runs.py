@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from ..dynamics.compare import Comparison
@@ -92,6 +93,11 @@ def member_of(data: xr.Dataset, member: int) -> xr.Dataset:
     if not 0 <= member < count:
         raise UsageError(f"expected a member in 0..{count - 1}, got {member}: change member")
     return data.isel(member=member) if "member" in data.dims else data
+
+
+def times_of(data: xr.Dataset) -> np.ndarray:
+    """The times of a dataset, ``[T]``, or ``[members, T]`` where members reached others."""
+    return np.asarray(data["time_reached" if "time_reached" in data.coords else "time"])
 
 
 def labels(data: xr.Dataset) -> Iterator[str]:
