@@ -68,7 +68,7 @@ flow
 
 # %% [markdown]
 # `simulate_with_error` runs the flow once more with coarser steps beside it, and states how wrong
-# the finer one is. So every number below has an error bar:
+# the finer one is. So rho and the loss have error bars:
 
 # %%
 print(f"rho ends at {flow['rho'][-1]:.4f}, give or take {error.rho:.0e}")
@@ -103,7 +103,8 @@ plt.show()
 
 # %% [markdown]
 # The margins begin in a heap about zero (a random network knows nothing), spread out to the right,
-# and then gather. Two checks, each of something that the integrator was never told. The speed of
+# and move on together, but for a few samples on which the network is silent. Two checks, each of
+# something that the integrator was never told. The speed of
 # rho, by central differences of the curve above, is the $\rho'$ of the formula; and at rest the
 # loss that is left is *the gap*
 # $\varepsilon = (\sigma^2 + \lambda) / (\mu^2 + \sigma^2 + \lambda)$, $\sigma^2 = M - \mu^2$.

@@ -86,10 +86,10 @@ for member, (decay, scale) in enumerate(grid):
 # $\rho \bar f_n = 1$ for every sample the margins are small, $1/\rho$. Decay brings the larger
 # starts together, the sooner the stronger it is.
 #
-# With decay the smallest start rests on a lower line, *its own* $\mu/(M+\lambda)$. In its first
-# moments, while the output was next to nothing, the units that answer to one of the digits died,
-# and on that half of the samples the network has been silent since ("silent": $|f_V| < 10^{-3}$).
-# It bought a larger mean margin by giving up a class. A ReLU network has more than one place of
+# The smallest start rests on a lower line, with decay *its own* $\mu/(M+\lambda)$. In its first
+# moments the output on one of the digits became next to nothing ("silent": $|f_V| < 10^{-3}$) and
+# has stayed so since, mostly of the right sign, as the test error shows. It bought a larger mean
+# margin on the other digit. A ReLU network has more than one place of
 # rest, and which one it finds is something that decay does not forget.
 #
 # ## Following the equilibrium itself

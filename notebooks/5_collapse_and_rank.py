@@ -149,5 +149,5 @@ plt.show()
 
 # %% [markdown]
 # The documents' theorem says rank one (or two) exactly, where *every batch* is at rest. It cannot
-# be at rest for every batch of real data, as chapter 8 shows, so low rank is a tendency: a few
-# large values, and a tail that decay wears away.
+# be at rest for every batch of real data (docs/theory.md, section 6), so low rank is a tendency: a
+# few large values, and a tail that decay wears away.

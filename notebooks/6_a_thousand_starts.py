@@ -72,7 +72,7 @@ print(f"rho at the end: {np.median(final):.2f}, from {final.min():.2f} to {final
 print(f"behind mu/(M + lambda) by {np.median(behind):.1%} (median), at most {behind.max():.1%}")
 
 # %% [markdown]
-# Most runs end within a few percent of each other, each a little behind its own $\mu/(M+\lambda)$:
+# Most runs end within a few percent of each other, each behind its own $\mu/(M+\lambda)$:
 # directions go on learning slowly, and rho follows. The handful at half of that radius are those of
 # chapter 4, which gave up a part of their samples early.
 #
@@ -80,7 +80,7 @@ print(f"behind mu/(M + lambda) by {np.median(behind):.1%} (median), at most {beh
 #
 # A random network classifies at random, so that its mean margin $\mu$ is positive for half of all
 # starts. Where $\mu < 0$ rho has to *fall* first, before the directions have turned; and so it does
-# wherever it is above $\mu/(M+\lambda)$, which is next to nothing at nearly every start:
+# wherever it is above $\mu/(M+\lambda)$, which at nearly every start is below 3:
 
 # %%
 right_side = np.asarray(ran["mu"][:, 0] > 0)
@@ -113,7 +113,8 @@ print(f"rank correlation of 1/rho and test error among them: {correlation:+.2f} 
       f"(standard error {1 / np.sqrt(fitted.sum()):.2f})")  # fmt: skip
 
 # %% [markdown]
-# There is, of the expected sign and by several standard errors, but it is little: among runs that
+# There is, by several standard errors and of the sign that a large margin would suggest ([Dyn]
+# Fig. 5 shows the other one: docs/theory.md, 12.3), but it is little: among runs that
 # fit their data the radius explains hardly anything of the test error. (Ranks are correlated, not
 # values, because a single run far out would decide otherwise.) The two orange groups, at less and
 # at much less than the common radius, are another matter: their margin is large on the mean only.

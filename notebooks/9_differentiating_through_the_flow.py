@@ -92,7 +92,8 @@ print(f"derivative: {slope:.8f}")
 # ## What is left of the initial scale
 #
 # The same for the margin: $\partial \mu(T) / \partial \rho(0)$, over time, is the memory of the
-# start. With decay it dies; without, it stays. One run carries value and derivative at all times.
+# start. With decay it dies; without, it fades slowly. One run carries value and derivative at all
+# times.
 
 # %%
 times = np.arange(0.0, 121.0, 10.0)
@@ -124,7 +125,7 @@ plt.show()
 # ## A schedule for rho
 #
 # A large start fits the data without learning much: with $\rho \bar f_n = 1$ everywhere, margins
-# are $1/\rho$, and without decay rho stays large. [M112] (6.1) asks what the directions do if one
+# are $1/\rho$, and without decay rho stays large. [M112] 6.1 asks what the directions do if one
 # *prescribes* rho. Then rho need not be left to itself:
 #
 # $$\rho(t) = \rho_{\rm end} + (40 - \rho_{\rm end})\, e^{-t/20} .$$
@@ -186,6 +187,6 @@ print(f"largest equal margin found: {largest.mu:.4f}, its spread {largest.sigma:
 print(f"the schedule's least margin: {swept['least_margin'][best, -1]:.4f}")
 
 # %% [markdown]
-# The schedule ends where that search does, from a start whose own flow has a third of that margin.
+# The schedule ends near there, from a start whose own flow has a third of that margin.
 # (Its least margin may be a little larger than the largest equal one: it is not asked to be
 # equal.)

@@ -80,10 +80,15 @@ def render(chapter: Path) -> None:
 
 
 def _tidy(page: str) -> str:
-    """Without spaces at the ends of lines, and with one empty line between parts; code is kept."""
+    """Without spaces at the ends of lines, and with one empty line between parts; code is kept.
+
+    Links lead from the page's folder, one below that of the chapters.
+    """
     lines = "\n".join(line.rstrip() for line in page.splitlines())
     parts = re.split(r"(?ms)(^```python$.*?^```$)", lines)
-    parts[::2] = [re.sub(r"\n{3,}", "\n\n", prose) for prose in parts[::2]]
+    parts[::2] = [
+        re.sub(r"\n{3,}", "\n\n", prose).replace("](../", "](../../") for prose in parts[::2]
+    ]
     return "".join(parts).strip() + "\n"
 
 
