@@ -18,6 +18,7 @@ Jobs are given to any `concurrent.futures.Executor`, or run one by one in this p
 import concurrent.futures
 import functools
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SWEEPS, PLAN, RUNS = Path("sweeps"), "sweep.json", "runs"
+
+ONE_AT_A_TIME = threading.Lock()
+"""Jobs of one process take turns. Each has all devices anyhow, and programs that two threads launch
+on several devices can wait for each other for ever."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -263,7 +268,8 @@ def _run_all(
 
 
 def _job(config: Any, folder: Path) -> None:
-    run(config, folder, pictures=False)
+    with ONE_AT_A_TIME:
+        run(config, folder, pictures=False)
 
 
 def _outcome(act: Callable[[], Any]) -> str | None:
