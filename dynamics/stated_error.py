@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ..models.checks import refusal
-from ..models.display import tuple_html, tuple_text
+from ..models.display import shown
 from ..models.network import Weights
 from ..models.polar import Polar
 from .checkpoint import Checkpoint
@@ -35,6 +35,7 @@ COARSER_TOLERANCE, COARSER_STEP = 10.0, 2.0
 SHARE = 0.5
 
 
+@shown
 class StatedError(NamedTuple):
     """Error bars of a flow, absolute: half its largest difference to the coarser run.
 
@@ -47,12 +48,6 @@ class StatedError(NamedTuple):
     rho: Float[Array, "*members"]
     loss: Float[Array, "*members"]
     outputs: Float[Array, "*members"]
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
 
 def coarser(flow: Dynamics) -> Dynamics:

@@ -35,7 +35,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from .checks import expect, refusal, single
-from .display import tuple_html, tuple_text
+from .display import shown
 from .network import Network, Statistics, Weights
 from .polar import layer_norms, normalise
 
@@ -72,6 +72,7 @@ def as_batch_norm(wanted: BatchNorm | bool) -> BatchNorm | None:
     return BatchNorm() if wanted else None
 
 
+@shown
 class TrackedPolar(NamedTuple):
     """Polar coordinates of a network with batch norm, and its running statistics: a `View`.
 
@@ -84,12 +85,6 @@ class TrackedPolar(NamedTuple):
     radii: Float[Array, "layers"]
     directions: Weights
     statistics: tuple[Statistics, ...]
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
     @property
     def rho(self) -> Float[Array, ""]:

@@ -7,7 +7,7 @@ shape alone, so that a value shows itself anywhere, also in compiled code.
 """
 
 import html as markup
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -153,6 +153,16 @@ def field(value: Any) -> str:
     if not hasattr(value, "shape") or numbers(value) is None:
         return type(value).__name__ if hasattr(value, "_fields") else told(value)
     return told(value) if np.ndim(value) == 0 else f"{told(value)} {shape(value)}"
+
+
+Kind = TypeVar("Kind", bound=type)
+
+
+def shown(kind: Kind) -> Kind:
+    """Decorates a named tuple, which shows itself field by field from then on."""
+    kind.__repr__ = tuple_text  # type: ignore[assignment]
+    kind._repr_html_ = tuple_html  # type: ignore[attr-defined]
+    return kind
 
 
 def tuple_text(named: Any) -> str:

@@ -16,11 +16,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from .display import tuple_html, tuple_text
+from .display import shown
 from .network import Network, Weights
 from .polar import layer_norms, normalise
 
 
+@shown
 class Linearised(NamedTuple):
     """Weights of a linearised network, seen like a `Polar`.
 
@@ -31,12 +32,6 @@ class Linearised(NamedTuple):
 
     weights: Weights
     anchor: Weights
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
     @property
     def radii(self) -> Float[Array, "layers"]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 from jaxtyping import Array, Float, Key
 
-from .display import Card, Shown, shape, tuple_html, tuple_text
+from .display import Card, Shown, shape, shown
 
 Weights = tuple[Array, ...]
 """Arrays in the order in which a forward pass first uses them: one per layer, but that layers may
@@ -29,17 +29,12 @@ Hidden = tuple[Float[Array, "samples width"], ...]
 """What each hidden layer gives, in forward order, after its activation."""
 
 
+@shown
 class Statistics(NamedTuple):
     """Means and mean square deviations of a layer's pre-activations over a batch."""
 
     means: Float[Array, "units"]
     variances: Float[Array, "units"]
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
 
 class PreActivations(NamedTuple):

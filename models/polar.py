@@ -15,11 +15,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from .checks import is_traced, refusal
-from .display import tuple_html, tuple_text
+from .display import shown
 from .network import Network, Weights
 from .views import View
 
 
+@shown
 class Polar(NamedTuple):
     """A network's weights in polar coordinates.
 
@@ -30,12 +31,6 @@ class Polar(NamedTuple):
 
     rho: Float[Array, ""]
     directions: Weights
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
     def evaluate(
         self, network: Network, inputs: Float[Array, "samples ..."]
@@ -61,6 +56,7 @@ class Polar(NamedTuple):
         return jnp.full(count, share).at[-1].multiply(jnp.sign(self.rho))
 
 
+@shown
 class LayerPolar(NamedTuple):
     """Weights as each layer's own radius rho_k and unit direction; rho is the radii's product.
 
@@ -71,12 +67,6 @@ class LayerPolar(NamedTuple):
 
     radii: Float[Array, "layers"]
     directions: Weights
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
     @property
     def rho(self) -> Float[Array, ""]:
@@ -96,6 +86,7 @@ class LayerPolar(NamedTuple):
         return self.evaluate(network, inputs)
 
 
+@shown
 class Unnormalised(NamedTuple):
     """Weights of a network that has no radius: rho is one, and the directions are the weights.
 
@@ -104,12 +95,6 @@ class Unnormalised(NamedTuple):
     """
 
     directions: Weights
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
     @property
     def rho(self) -> Float[Array, ""]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
 from ...models.batch_norm import TrackedPolar, first_statistics, tracked_polar
-from ...models.display import tuple_html, tuple_text
+from ...models.display import shown
 from ...models.linearised import Linearised
 from ...models.network import Network, Statistics, Weights
 from ...models.polar import (
@@ -28,32 +28,23 @@ Radius = Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
 """A schedule of the radius: ``radius(time, initial_rho) -> rho``."""
 
 
+@shown
 class Gained(NamedTuple):
     """Weight norm: W_k = gains_k v_k / norm(v_k), with vectors of any norms."""
 
     gains: Float[Array, "layers"]
     vectors: Weights
 
-    def __repr__(self) -> str:
-        return tuple_text(self)
 
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
-
-
+@shown
 class Tracked(NamedTuple):
     """Weights of a network with batch norm, and the running statistics of its hidden layers."""
 
     weights: Weights
     statistics: tuple[Statistics, ...]
 
-    def __repr__(self) -> str:
-        return tuple_text(self)
 
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
-
-
+@shown
 class Timed(NamedTuple):
     """Directions under a radius that time prescribes.
 
@@ -66,12 +57,6 @@ class Timed(NamedTuple):
     time: Float[Array, ""]
     initial_rho: Float[Array, ""]
     directions: Weights
-
-    def __repr__(self) -> str:
-        return tuple_text(self)
-
-    def _repr_html_(self) -> str:
-        return tuple_html(self)
 
 
 TIME_MASS = 2.0**60

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib import animation
-from matplotlib.artist import Artist
 
 from ...models.checks import counts, unknown
 from ..labelled_runs import one
@@ -55,9 +54,5 @@ def animate(
     if view not in seen.views:
         raise unknown("view of this run", view, seen.views)
     picture = Picture(seen, [view])
-
-    def move(row: int) -> list[Artist]:
-        return picture.move(row)
-
     rows = np.arange(len(seen.times))
-    return Film(picture.figure, move, frames=rows, interval=INTERVAL, blit=False)
+    return Film(picture.figure, picture.move, frames=rows, interval=INTERVAL, blit=False)

@@ -9,6 +9,7 @@ from .views import scene
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from xarray import Dataset
 
 DPI, INTERVAL = 80, 250
 """Of the widget's picture; milliseconds between two times while it plays."""
@@ -34,16 +35,18 @@ def explore(what: Any, *, dataset: str | None = None, member: int = 0) -> "Any |
         UsageError: If nothing that can be shown was observed, or there is no such member.
         ValueError: If there is no such dataset.
     """
-    seen = Picture(scene(one(what, dataset, member)))
+    datasets = datasets_of(what)
+    seen = Picture(scene(one(datasets, dataset, member)))
     try:
         import ipywidgets
     except ImportError:
         return seen.figure
-    return _widget(ipywidgets, what, dataset, member, seen)
+    return _widget(ipywidgets, datasets, dataset or next(iter(datasets)), member, seen)
 
 
-def _widget(widgets: Any, what: Any, dataset: str | None, member: int, seen: Picture) -> Any:
-    datasets = datasets_of(what)
+def _widget(
+    widgets: Any, datasets: dict[str, "Dataset"], dataset: str, member: int, seen: Picture
+) -> Any:
     shown = {"picture": seen}
     last = len(seen.scene.times) - 1
     image = widgets.Image(format="png")
@@ -56,7 +59,7 @@ def _widget(widgets: Any, what: Any, dataset: str | None, member: int, seen: Pic
             for name, data in datasets.items()
             for number, label in enumerate(labels(data))
         ],
-        value=(next(iter(datasets)) if dataset is None else dataset, member),
+        value=(dataset, member),
         layout={"width": "auto"},
     )
 
