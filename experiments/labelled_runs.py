@@ -101,11 +101,14 @@ def times_of(data: xr.Dataset) -> np.ndarray:
 
 
 def labels(data: xr.Dataset) -> Iterator[str]:
-    """What tells each member from the others: its coordinates, or its number."""
+    """What tells each member from the others: its coordinates by name, or its number.
+
+    In alphabetical order, since a stored run's coordinates come back in any.
+    """
     if "member" not in data.dims:
         yield ALONE
         return
-    names = [str(name) for name in data.coords if data[name].dims == ("member",)]
+    names = sorted(str(name) for name in data.coords if data[name].dims == ("member",))
     for member in range(data.sizes["member"]):
         told = (f"{name} {_number(data[name].values[member])}" for name in names)
         yield ", ".join(told) or f"member {member}"

@@ -90,8 +90,8 @@ def test_another_run_is_chosen(page, tmp_path):
     told, complaints = said(page, CHOSEN, tmp_path)
     assert told["changed"] == VIEWS
     assert len(told["options"]) == 8
-    assert told["options"][0] == "flow: seed 0, initial_rho 2, decay 0.002"
-    assert told["options"][-1].startswith("sgd: seed 0, initial_rho 20, decay 0")
+    assert told["options"][0] == "flow: decay 0.002, initial_rho 2, seed 0"
+    assert told["options"][-1] == "sgd: decay 0, initial_rho 20, seed 0"
     assert not complaints
 
 
