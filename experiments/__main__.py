@@ -29,7 +29,7 @@ from .data import DataError
 from .errors import UsageError
 from .figures import registry
 from .interruption import telling_how_to_go_on
-from .options import RUN_USAGE, SWEEP_USAGE, configured, parser, refuse
+from .options import HELP, configured, parser, refuse, usage
 
 DESCRIPTION = "Gradient flow and SGD of deep homogeneous networks in polar coordinates."
 
@@ -83,7 +83,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
         return _run_all_figures(options, rest)
     if options.name in registry.REGISTRY:
         return _run_figure(options, rest)
-    config = _asked(options, rest, RUN_USAGE)
+    config = _asked(options, rest)
     if config is None:
         return 0
     _prepare()
@@ -99,7 +99,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
     default = registry.configured(options.name, options.preset)
-    config = configured(options.name, default, rest)
+    config = configured(options.command, options.name, default, rest)
     if config is None:
         return 0
     _prepare()
@@ -120,6 +120,9 @@ def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
 
 def _run_all_figures(options: argparse.Namespace, rest: list[str]) -> int:
     """Every figure; one that cannot be made leaves the others alone, and is told at the end."""
+    if set(rest) & set(HELP):
+        print(f"{usage(options.command, options.name)}\n\nEvery figure, one after another.")
+        return 0
     refuse(rest)
     _prepare()
     from .reproductions import ROOT, reproduce
@@ -153,7 +156,7 @@ def _report(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
-    config = _asked(options, rest, SWEEP_USAGE)
+    config = _asked(options, rest)
     if config is None:
         return 0
     from .grid import parsed
@@ -163,16 +166,21 @@ def _sweep(options: argparse.Namespace, rest: list[str]) -> int:
     from .sweeps import sweep
 
     with telling_how_to_go_on("the same command"):
-        _print_sweep(sweep(config, grid, options.output, progress=_progress()))
+        every = options.checkpoint_every
+        _print_sweep(
+            sweep(config, grid, options.output, progress=_progress(), checkpoint_every=every)
+        )
     return 0
 
 
-def _asked(options: argparse.Namespace, rest: list[str], usage: str) -> Any:
+def _asked(options: argparse.Namespace, rest: list[str]) -> Any:
     """The configuration that is asked for; None where only help was."""
-    if options.name in ("-h", "--help"):
-        print(usage)
+    if options.name in HELP:
+        print(usage(options.command))
         return None
-    return configured(options.name, catalogue.preset(options.name, options.preset), rest)
+    return configured(
+        options.command, options.name, catalogue.preset(options.name, options.preset), rest
+    )
 
 
 def _print_sweep(found: Any) -> None:
@@ -234,7 +242,10 @@ def _subjects(folder: str) -> Any:
     record = open_run(folder)
     find = catalogue.find(record.name).subjects
     if find is None:
-        raise UsageError(f"a run of {record.name} keeps no weights: audit one of quickstart")
+        keep = [name for name in catalogue.CATALOGUE if catalogue.find(name).subjects]
+        raise UsageError(
+            f"a run of {record.name} keeps no weights: audit one of {' or '.join(keep)}"
+        )
     return find(record.config, record.datasets)
 
 

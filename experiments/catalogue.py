@@ -82,6 +82,8 @@ def find(name: str) -> Experiment:
     Raises:
         UsageError: If there is none, with the nearest name.
     """
+    if name in REGISTRY:
+        raise UsageError(f"{name!r} is a figure, not an experiment: 'rhoflow run {name}' makes it")
     if name not in CATALOGUE:
         near = difflib.get_close_matches(name, [*CATALOGUE, *REGISTRY], n=1)
         hint = f" (did you mean '{near[0]}'?)" if near else ""

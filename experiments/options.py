@@ -10,14 +10,14 @@ from typing import Any
 
 from .errors import UsageError
 
-RUN_USAGE = (
-    "usage: rhoflow run NAME [--preset tiny|laptop|paper] [--output FOLDER] "
-    "[--checkpoint-every SECONDS] [--field value]"
-)
-SWEEP_USAGE = (
-    "usage: rhoflow sweep NAME --grid FIELD=VALUE,VALUE [--grid ...] "
-    "[--preset tiny|laptop|paper] [--output FOLDER] [--field value]"
-)
+COMMON = "[--preset tiny|laptop|paper] [--output FOLDER] [--checkpoint-every SECONDS]"
+USAGES = {
+    "run": f"rhoflow run {{name}} {COMMON}",
+    "sweep": f"rhoflow sweep {{name}} --grid FIELD=VALUE,VALUE [--grid ...] {COMMON}",
+}
+"""How commands are used that take the fields of a configuration, too."""
+
+HELP = ("-h", "--help")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -37,19 +37,14 @@ def parser(description: str) -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run", help="run an experiment or reproduce a figure", add_help=False, allow_abbrev=False
     )
-    run.add_argument("name")
-    run.add_argument("--preset", default="laptop")
-    run.add_argument("--output", default=None)
-    run.add_argument("--checkpoint-every", type=float, default=10.0)
+    _add_what_to_run(run)
     run.set_defaults(command="run")
     sweep = commands.add_parser(
         "sweep", help="run an experiment at every point of a grid", add_help=False,
         allow_abbrev=False,
     )  # fmt: skip
-    sweep.add_argument("name")
+    _add_what_to_run(sweep)
     sweep.add_argument("--grid", action="append", default=[])
-    sweep.add_argument("--preset", default="laptop")
-    sweep.add_argument("--output", default=None)
     sweep.set_defaults(command="sweep")
     show = commands.add_parser("show", help="show a stored run or sweep")
     show.add_argument("folder")
@@ -68,10 +63,23 @@ def parser(description: str) -> argparse.ArgumentParser:
     return whole
 
 
-def configured(name: str, default: Any, arguments: list[str]) -> Any:
+def _add_what_to_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name")
+    command.add_argument("--preset", default="laptop")
+    command.add_argument("--output", default=None)
+    command.add_argument("--checkpoint-every", type=float, default=10.0)
+
+
+def usage(command: str, name: str = "NAME") -> str:
+    """How a command is used, as a line."""
+    return f"usage: {USAGES[command].format(name=name)} [--field value]"
+
+
+def configured(command: str, name: str, default: Any, arguments: list[str]) -> Any:
     """A configuration with its fields set from options; None after ``--help``.
 
     Args:
+        command: ``"run"`` or ``"sweep"``.
         name: What is to be run.
         default: The configuration to start from.
         arguments: The options.
@@ -86,12 +94,13 @@ def configured(name: str, default: Any, arguments: list[str]) -> Any:
         with contextlib.redirect_stderr(said):
             config, unknown = tyro.cli(
                 type(default), args=arguments, default=default, return_unknown_args=True,
-                prog=f"rhoflow run {name} [--preset tiny|laptop|paper] [--output FOLDER]",
+                prog=USAGES[command].format(name=name),
             )  # fmt: skip
     except SystemExit as end:
         if not end.code:
             return None
-        raise UsageError(f"{_sentence(said.getvalue())} (see 'rhoflow run {name} --help')") from end
+        told = _sentence(said.getvalue())
+        raise UsageError(f"{told} (see 'rhoflow {command} {name} --help')") from end
     refuse(unknown, _options_of(default))
     return config
 

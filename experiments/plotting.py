@@ -1,10 +1,15 @@
 """The house style: one colour per quantity, direct labels, units, readable in grey."""
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, which the colour-blind can tell apart; they differ in lightness too.
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#595959"
@@ -41,3 +46,17 @@ def house_style() -> Iterator[None]:
     """Draws what is inside in the house style, and leaves matplotlib as it was."""
     with mpl.rc_context(STYLE):
         yield
+
+
+PALETTE = 128
+"""Colours of a small picture: more than a line drawing has, its soft edges included."""
+
+
+def save_small(figure: "Figure", file: Path) -> None:
+    """Stores a figure as a PNG that has a palette, a third of the size of one that has none."""
+    from PIL import Image
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    picture = Image.open(drawn).convert("RGB")
+    picture.quantize(PALETTE, dither=Image.Dither.NONE).save(file, optimize=True)

@@ -5,7 +5,6 @@ Beside it, ``verdicts.md`` has the verdicts as a table. Everything on both was s
 """
 
 import base64
-import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,8 @@ def page_of(figures: list[dict[str, Any]], beside: Path) -> str:
 
     Args:
         figures: From `stored_figures`.
-        beside: The folder where it will be; its links to the runs' data begin there.
+        beside: The folder where it will be. Runs are links from there if it lies among them, else
+            they are only named: a page elsewhere is read without them.
     """
     import jinja2
 
@@ -75,18 +75,26 @@ def verdicts_of(figures: list[dict[str, Any]]) -> str:
     for figure in figures:
         for verdict in figure["verdicts"]:
             cells = (
-                figure["name"], verdict["sentence"], f"{verdict['measured']}: {verdict['told']}",
+                figure["name"], _sentence(verdict), f"{verdict['measured']}: {verdict['told']}",
                 verdict["expected"], verdict["outcome"],
             )  # fmt: skip
             lines.append(f"| {' | '.join(cell.replace('|', BAR) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
+def _sentence(verdict: dict[str, Any]) -> str:
+    """What is claimed, with what was written or changed after a first run."""
+    after = verdict["afterwards"]
+    return f"{verdict['sentence']} (after a first run: {after})" if after else verdict["sentence"]
+
+
 def _shown(figure: dict[str, Any], beside: Path) -> dict[str, str]:
     """The picture, as text that stands in the page itself, and where the run's data are."""
     picture = (figure["folder"] / "picture.png").read_bytes()
-    data = os.path.relpath(figure["folder"] / figure["run"], beside)
-    return {"image": base64.b64encode(picture).decode(), "data": Path(data).as_posix()}
+    folder = (figure["folder"] / figure["run"]).resolve()
+    near = beside.resolve() == figure["folder"].parent.resolve()
+    link = folder.relative_to(beside.resolve()).as_posix() if near else ""
+    return {"image": base64.b64encode(picture).decode(), "data": folder.name, "link": link}
 
 
 def _runs(figures: list[dict[str, Any]]) -> list[dict[str, Any]]:

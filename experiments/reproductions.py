@@ -24,6 +24,7 @@ from .figures import registry
 from .figures.claims import Outcome, Verdict, decide
 from .figures.reproduction import Reproduction
 from .json_files import digest, write_json
+from .plotting import save_small
 from .runs import Record, run
 from .showing import Facts, Shown
 
@@ -57,10 +58,11 @@ class Reproduced(Shown):
         return title, rows, ("verdict", "claim", "measured", "expected") if rows else ()
 
     def table(self) -> str:
-        """The verdicts as text, two lines for each."""
+        """The verdicts as text, two or three lines for each."""
         told = [
             f"{verdict.outcome.value.ljust(9)}  {verdict.sentence}\n"
             f"{'':11}{verdict.measured}: {verdict.told()}, expected {verdict.expected}"
+            + (f"\n{'':11}after a first run: {verdict.afterwards}" if verdict.afterwards else "")
             for verdict in self.verdicts
         ]
         return "\n".join(told) or f"{self.name} makes no claim"
@@ -79,10 +81,16 @@ def counts(outcomes: list[str]) -> str:
     """How many there are of each outcome, as text.
 
     >>> counts(["holds", "fails", "holds"])
-    '2 holds, 1 fails'
+    '2 hold, 1 fails'
     """
-    told = [f"{outcomes.count(one.value)} {one.value}" for one in Outcome]
-    return ", ".join(text for text in told if not text.startswith("0 ")) or "no claim"
+    several = {Outcome.HOLDS: "hold", Outcome.FAILS: "fail"}
+    numbers = {one: outcomes.count(one.value) for one in Outcome}
+    told = [
+        f"{count} {one.value if count == 1 else several.get(one, one.value)}"
+        for one, count in numbers.items()
+        if count
+    ]
+    return ", ".join(told) or "no claim"
 
 
 def reproduce(
@@ -140,8 +148,8 @@ def _store(reproduced: Reproduced, preset: str) -> None:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for ending in ("png", "svg"):
-            picture.savefig(folder / f"picture.{ending}")
+        save_small(picture, folder / "picture.png")
+        picture.savefig(folder / "picture.svg")
         write_json(folder / FIGURE, told)
     except OSError as error:
         raise storage.cannot_write(folder, error) from error

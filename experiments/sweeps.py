@@ -133,6 +133,7 @@ def sweep(
     *,
     executor: concurrent.futures.Executor | None = None,
     progress: Callable[..., Any] | None = None,
+    checkpoint_every: float = 10.0,
 ) -> Sweep:
     """Runs an experiment at every point of a grid and stores everything.
 
@@ -145,6 +146,7 @@ def sweep(
         executor: Runs the jobs: a pool of processes, a Dask client's ``get_executor()``. Its
             workers must see the folder. One by one in this process unless given.
         progress: Wraps the iteration over jobs, as ``tqdm.auto.tqdm`` does.
+        checkpoint_every: Seconds of work of one run that a kill may cost.
 
     Returns:
         The sweep, as `open_sweep` opens it.
@@ -161,7 +163,11 @@ def sweep(
     with storage.alone(folder):
         _claim(folder, plan)
         places = [folder / RUNS / place for place in plan["runs"]]
-        failures = _run_all(list(zip(configs, places, strict=True)), executor, progress)
+        jobs = [
+            functools.partial(_job, one, place, checkpoint_every)
+            for one, place in zip(configs, places, strict=True)
+        ]
+        failures = _run_all(jobs, executor, progress)
     if failures:
         raise UsageError(
             f"{len(failures)} of {len(configs)} runs failed, the others are in '{folder}'; the "
@@ -251,25 +257,25 @@ def _claim(folder: Path, plan: dict[str, Any]) -> None:
 
 
 def _run_all(
-    jobs: list[tuple[Any, Path]],
+    jobs: Sequence[Callable[[], None]],
     executor: concurrent.futures.Executor | None,
     progress: Callable[..., Any] | None,
 ) -> list[str]:
     """Runs all jobs; a job that fails leaves the others alone. Returns what went wrong."""
     results: Iterator[str | None]
     if executor is None:
-        results = (_outcome(functools.partial(_job, *job)) for job in jobs)
+        results = (_outcome(job) for job in jobs)
     else:
-        futures = [executor.submit(_job, config, folder) for config, folder in jobs]
+        futures = [executor.submit(job) for job in jobs]
         done = concurrent.futures.as_completed(futures)
         results = (_outcome(future.result) for future in done)
     watched = results if progress is None else progress(results, total=len(jobs))
     return [told for told in watched if told is not None]
 
 
-def _job(config: Any, folder: Path) -> None:
+def _job(config: Any, folder: Path, checkpoint_every: float) -> None:
     with ONE_AT_A_TIME:
-        run(config, folder, pictures=False)
+        run(config, folder, pictures=False, checkpoint_every=checkpoint_every)
 
 
 def _outcome(act: Callable[[], Any]) -> str | None:

@@ -191,7 +191,6 @@ print("printed bound: 1 without the factor, 1.732 with it; corrected: 3")
 from rhoflow.experiments import audit
 
 wanted = ("[M112] 6.1", "[M112] (32), E.2", "[M117] (28)", "[Dyn] (24), dimensions")
-chosen = [statement for statement in audit.STATEMENTS if statement.place in wanted]
-for row in audit.rows(audit.ask(chosen, audit.standard())):
+for row in audit.rows(audit.audit(places=wanted)):
     print(f"{row['item']:5s}{row['place']:24s}{row['verdict']:33s} printed: {row['as printed']}, "
           f"corrected: {row['residual']}")  # fmt: skip

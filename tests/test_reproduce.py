@@ -9,7 +9,7 @@ from rhoflow import experiments
 from rhoflow.experiments import report, reproductions, runs
 from rhoflow.experiments.__main__ import main
 from rhoflow.experiments.figures import registry
-from rhoflow.experiments.figures.claims import Outcome
+from rhoflow.experiments.figures.claims import Claim, Outcome, above, decide
 
 QUICK = ("dyn-3",)
 """Figures whose tiny runs are quick; the others are slow tests."""
@@ -66,14 +66,17 @@ def test_a_run_that_is_there_is_drawn_again_and_not_computed(made, root, monkeyp
 
 
 @pytest.mark.usefixtures("made")
-def test_the_report_is_one_page_that_needs_nothing_else(root):
+def test_the_report_is_one_page_that_needs_nothing_else(root, tmp_path):
     page = experiments.write_report(root).read_text()
     assert "data:image/png;base64," in page
     assert not re.search(r"(src|href)=\"https?://", page)
     assert "<script" not in page
-    links = re.findall(r'<a href="(.*)">Its data', page)
+    links = re.findall(r'<a href="(shared/.*?)">', page)
     assert links
     assert all((root / link / "config.json").is_file() for link in links)
+    elsewhere = experiments.write_report(root, tmp_path / "page.html").read_text()
+    assert all(link.removeprefix("shared/") in elsewhere for link in links)
+    assert all(target.startswith("#") for target in re.findall(r'href="(.*?)"', elsewhere))
     verdicts = (root / "verdicts.md").read_text()
     for claim in registry.find("dyn-3").claims:
         assert claim.sentence.replace(">", "&gt;") in page
@@ -87,6 +90,17 @@ def test_the_report_escapes_what_it_is_told(root):
     assert "a &lt; b &amp; &#34;c&#34;" in page
     told["verdicts"][0]["sentence"] = "mean |f| grows"
     assert r"| mean \|f\| grows |" in report.verdicts_of([told])
+
+
+@pytest.mark.usefixtures("made")
+def test_what_was_changed_after_a_first_run_is_told_everywhere(root):
+    (told, *_) = reproductions.stored_figures(root)
+    told["verdicts"][0] |= {"sentence": "rho grows", "afterwards": "the range was widened"}
+    assert "after a first run: the range was widened" in report.page_of([told], root)
+    assert "| rho grows (after a first run: the range was widened) |" in report.verdicts_of([told])
+    claim = Claim("rho grows", "its rise", lambda _: [1.0, 2.0], above(0), afterwards="added")
+    made = reproductions.Reproduced("x", None, None, root, (decide(claim, {}),))
+    assert made.table().endswith("after a first run: added")
 
 
 @pytest.mark.usefixtures("made")
@@ -108,6 +122,7 @@ def test_the_command_line_reproduces_and_reports(root, capsys):
         (["run", "dyn-3", "--preset", "huge"], "unknown preset 'huge' of dyn-3"),
         (["run", "dyn-3", "--preset", "tiny", "--seds", "2"], "did you mean '--seeds'"),
         (["run", "all", "--seeds", "2"], "unknown option '--seeds'"),
+        (["sweep", "dyn-3", "--grid", "seeds=1,2"], "'rhoflow run dyn-3' makes it"),
         (["report", "nowhere"], "holds no figures"),
     ],
 )

@@ -8,8 +8,9 @@ Every statement is a small function with its place and its tolerance (`experimen
 one module per section of the theory under ``sections``); `ask` finds its verdict.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ...models.checks import unknown
 from ..experiment import Row
 from .asking import Answer, ask
 from .properties import properties_of
@@ -34,13 +35,26 @@ __all__ = [
 ]
 
 
-def audit(subjects: Sequence[Subject] | None = None) -> list[Answer]:
-    """Asks every statement.
+def audit(
+    subjects: Sequence[Subject] | None = None, *, places: Collection[str] | None = None
+) -> list[Answer]:
+    """Asks every statement, or those of some places.
 
     Args:
         subjects: Points of your own; the standard subjects and all constructions unless given.
+        places: Where the statements stand, such as ``"[Dyn] (24)"``; anywhere unless given.
+
+    Raises:
+        ValueError: If no statement stands at one of the places.
     """
-    return ask(STATEMENTS, subjects or standard(), own_run=subjects is not None)
+    known = dict.fromkeys(statement.place for statement in STATEMENTS)
+    for place in places or ():
+        if place not in known:
+            raise unknown("place", place, known)
+    chosen = [one for one in STATEMENTS if places is None or one.place in places]
+    if subjects is None:
+        return ask(chosen, standard())
+    return ask(chosen, subjects, own_run=True)
 
 
 def rows(answers: Sequence[Answer]) -> list[Row]:

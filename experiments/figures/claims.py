@@ -1,4 +1,8 @@
-"""Claims that are decided: what is measured over seeds, and the range written down before the runs.
+"""Claims that are decided: what is measured over seeds, and the range in which it must lie.
+
+Ranges are written down and committed before the runs. Where a claim, its measure or the set-up was
+written or changed after a first run, the claim says so (`Claim.afterwards`), and so does every
+table.
 
 A claim measures one number per seed. Its mean has a 95 % interval (Student's t over the seeds), and
 the claim
@@ -74,9 +78,10 @@ class Claim:
         sentence: What the document says, in our words.
         measured: What the number is, in words.
         measure: ``measure(datasets) -> number, or [seeds]``; NaN where a seed's run failed.
-        expected: Where it lies if the sentence is true; written down before the runs.
+        expected: Where it lies if the sentence is true.
         exact: Whether one number stands for itself, without an interval.
         explanation: Our best explanation where it does not hold, with the item of docs/theory.md.
+        afterwards: What was written or changed after a first run; empty where nothing was.
     """
 
     sentence: str
@@ -85,6 +90,7 @@ class Claim:
     expected: Expected
     exact: bool = False
     explanation: str = ""
+    afterwards: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Verdict:
     """A claim, decided on a run.
 
     Attributes:
-        sentence, measured, explanation: The claim's.
+        sentence, measured, explanation, afterwards: The claim's.
         expected: Its range, as text.
         value: The mean over the seeds.
         low, high: The interval's ends; NaN where there is none.
@@ -111,6 +117,7 @@ class Verdict:
     failed: int
     outcome: Outcome
     explanation: str
+    afterwards: str
 
     def told(self) -> str:
         """The number with its interval, as it stands in tables."""
@@ -130,7 +137,7 @@ def decide(claim: Claim, datasets: Any) -> Verdict:
         claim.sentence, claim.measured, str(claim.expected),
         float(there.mean()) if len(there) else math.nan, low, high,
         len(there), len(values) - len(there), _outcome(claim.expected, low, high),
-        claim.explanation,
+        claim.explanation, claim.afterwards,
     )  # fmt: skip
 
 

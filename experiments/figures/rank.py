@@ -249,6 +249,7 @@ FIGURES = {
             Claim(
                 "at equal margin, the lower the rank, the lower the test error",
                 "rise of the test error per unit of log stable rank", effect_of_rank, above(0.0),
+                afterwards="the claim was added",
                 explanation="Here low rank comes with noise: the smallest batches at the largest "
                 "rate lower the rank and leave errors (6.6). That rank helps is a heuristic (6.7).",
             ),

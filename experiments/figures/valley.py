@@ -77,6 +77,8 @@ def draw(config: Any, datasets: Datasets) -> Figure:
     return figure
 
 
+PILOT = "the claim was written when two pairs had been seen"
+
 FIGURES = {
     "x-valley": Reproduction(
         document="[Dyn] Theorem 2",
@@ -90,16 +92,16 @@ FIGURES = {
         claims=(
             Claim(
                 "with 2N units two minima are connected at zero loss",
-                "largest loss on the way found", widest, below(FITTED),
+                "largest loss on the way found", widest, below(FITTED), afterwards=PILOT,
                 explanation="A way that optimisation did not find may still be there.",
             ),
             Claim(
                 "the straight line between them is no such way", "largest loss on it", straight,
-                above(0.01),
+                above(0.01), afterwards=PILOT,
             ),
             Claim(
                 "with fewer units they are not", "largest loss on the way found, N/2 units",
-                narrowest, above(FITTED),
+                narrowest, above(FITTED), afterwards=PILOT,
                 explanation="The theorem's condition is sufficient, not necessary: 2N units in the "
                 "first layer are not needed on this data.",
             ),
