@@ -158,6 +158,16 @@ REFUSALS = {
     "a floor by another name": (
         lambda: dynamics.gradient_flow(problem(), floor="none"), "floor='auto', a number or None",
     ),
+    "a misspelt floor": (
+        lambda: dynamics.gradient_flow(problem(), flor=0.1),
+        "unknown option of a flow 'flor' .did you mean 'floor'.*: choose one of atol, floor",
+    ),
+    "a tolerance of no solver": (
+        lambda: dynamics.corrected_flow(problem(), 0.1, tolerance=1e-9), "unknown option of a flow",
+    ),
+    "a step that is a budget": (
+        lambda: dynamics.second_order_flow(problem(), 0.1, max_step=5), "did you mean 'max_steps'",
+    ),
     "a negative step": (lambda: dynamics.gradient_flow(problem(), step=-1.0), "a positive step"),
     # Descent.
     "a negative learning rate": (

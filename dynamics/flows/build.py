@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from ...models.checks import is_traced, refusal
+from ...models.checks import is_traced, refusal, unknown
 from ...models.problem import Problem
 from ..types import Dynamics
 from . import integrate
@@ -68,9 +68,12 @@ def build(
         **integration: See `dynamics.gradient_flow`.
 
     Raises:
-        ValueError: If a tolerance, the floor or the step is not positive, or the solver gives no
-            error estimate and no step is fixed.
+        ValueError: If there is no such option, a tolerance, the floor or the step is not positive,
+            or the solver gives no error estimate and no step is fixed.
     """
+    for name in integration:
+        if name not in Integration.__annotations__:
+            raise unknown("option of a flow", name, Integration.__annotations__)
     return Dynamics(
         parameters=_parameters(problem, motion, settings, integration),
         name=motion.name,
