@@ -30,22 +30,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.flatten_util
 import jax.numpy as jnp
 from jax.tree_util import Partial
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from ...models.binding import bind
 from ...models.checks import refusal, unknown, whole
-from ...models.polar import Polar, project, to_layers, to_weights
-from ...models.problem import Problem, data_loss, outputs
+from ...models.polar import Polar
+from ...models.problem import Problem
 from ...models.views import View
+from . import curvature_parts
+from .curvature_parts import COORDINATES, PARTS, Block
 from .lanczos import eigenvalues
-from .points import point
-
-PARTS = ("whole", "gauss_newton", "residual", "decay")
-COORDINATES = ("polar", "weights")
-Block = int | str
 
 
 class _Choice(NamedTuple):
@@ -151,107 +147,15 @@ def _checked(choice: _Choice) -> _Choice:
     return choice
 
 
-def _position(choice: _Choice, problem: Problem, view: View) -> PyTree:
-    polar = point(view)
-    return polar if choice.coordinates == "polar" else to_weights(view, problem.network)
-
-
-def _view(position: PyTree) -> View:
-    return position if isinstance(position, Polar) else to_layers(position)
-
-
-def _block(choice: _Choice, at: PyTree) -> tuple[int, Callable[[Array], PyTree]]:
-    """The dimension of the block's tangent space, and its vectors from orthonormal coordinates.
-
-    Coordinates are those of rho first, where it is in the block, then of each layer.
-    """
-    polar = isinstance(at, Polar)
-    layers = at.directions if polar else at
-    if isinstance(choice.block, int) and choice.block >= len(layers):
-        raise refusal(f"a layer from 0 to {len(layers) - 1}", choice.block, "count layers from 0")
-    moving = [choice.block in ("all", "tangential", k) for k in range(len(layers))]
-    radial = int(polar and choice.block in ("all", "radial"))
-    ends = [radial]
-    for layer, moves in zip(layers, moving, strict=True):
-        ends.append(ends[-1] + (layer.size - polar if moves else 0))
-
-    def vector(coordinates: Float[Array, "dimension"]) -> PyTree:
-        made = tuple(
-            _layer_vector(layer, coordinates[begin:end], polar) if moves else jnp.zeros_like(layer)
-            for layer, moves, begin, end in zip(layers, moving, ends, ends[1:], strict=False)
-        )
-        if not polar:
-            return made
-        return Polar(coordinates[0] if radial else jnp.zeros_like(at.rho), made)
-
-    return ends[-1], vector
-
-
-def _layer_vector(layer: Array, coordinates: Float[Array, "dimension"], tangent: bool) -> Array:
-    """The layer's vector; a tangent one by the reflection that takes the first axis to the layer.
-
-    It takes the other axes to an orthonormal basis of the tangent space.
-    """
-    if not tangent:
-        return coordinates.reshape(layer.shape)
-    unit, moved = layer.reshape(-1), jnp.pad(coordinates, (1, 0))
-    mirror = unit.at[0].add(jnp.copysign(1, unit[0]))
-    reflected = moved - 2 * mirror * (mirror @ moved) / (mirror @ mirror)
-    return reflected.reshape(layer.shape)
-
-
-def _potential(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], Array]:
-    """Of which the part is the Hessian at a point; not for Gauss-Newton."""
-
-    def decay(position: PyTree) -> Array:
-        return problem.decay * _view(position).rho ** 2
-
-    def linear(position: PyTree) -> Array:
-        return jnp.sum(pulls * outputs(problem, _view(position)))
-
-    def whole(position: PyTree) -> Array:
-        return data_loss(problem, _view(position)) + decay(position)
-
-    pulls = jax.grad(lambda values: _loss_of(problem, values))(outputs(problem, _view(at)))
-    return {"decay": decay, "residual": linear, "whole": whole}[part]
-
-
-def _loss_of(problem: Problem, values: Float[Array, "samples ..."]) -> Array:
-    return jnp.mean(problem.loss.per_sample(values, problem.targets))
-
-
-def _product(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], PyTree]:
-    """vector -> H vector, on tangent vectors, up to what is not tangent."""
-    if part == "gauss_newton":
-        return lambda vector: _gauss_newton(problem, at, vector)
-    potential = _potential(part, problem, at)
-
-    def field(position: PyTree) -> PyTree:
-        slope = jax.grad(potential)(position)
-        if not isinstance(position, Polar):
-            return slope
-        return Polar(slope.rho, project(position.directions, slope.directions))
-
-    return lambda vector: jax.jvp(field, (at,), (vector,))[1]
-
-
-def _gauss_newton(problem: Problem, at: PyTree, vector: PyTree) -> PyTree:
-    def function(position: PyTree) -> Array:
-        return outputs(problem, _view(position))
-
-    values, moved = jax.jvp(function, (at,), (vector,))
-    pull = jax.jvp(jax.grad(lambda f: _loss_of(problem, f)), (values,), (moved,))[1]
-    return jax.vjp(function, at)[1](pull)[0]
-
-
 def _start(size: int, dtype: Any) -> Float[Array, "size"]:
     """A vector to which nothing in a network is orthogonal, the same at every call."""
     return jax.random.normal(jax.random.key(0), (size,), dtype)
 
 
 def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
-    at = _position(choice, problem, view)
-    multiply, (dimension, vector) = _product(choice.part, problem, at), _block(choice, at)
+    at = curvature_parts.position(choice.coordinates, problem, view)
+    multiply = curvature_parts.product(choice.part, problem, at)
+    dimension, vector = curvature_parts.vectors(choice.block, at)
     start = _start(dimension, view.rho.dtype)
     back = jax.linear_transpose(vector, start)
 
@@ -266,12 +170,12 @@ def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
 
 
 def _kernel(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
-    at = _position(choice, problem, view)
-    dimension, vector = _block(choice, at)
+    at = curvature_parts.position(choice.coordinates, problem, view)
+    dimension, vector = curvature_parts.vectors(choice.block, at)
 
     def function(coordinates: Array) -> Array:
         moved = jax.tree.map(jnp.add, at, vector(coordinates))
-        return outputs(problem, _view(moved)).reshape(-1)
+        return curvature_parts.values(problem, moved).reshape(-1)
 
     here = jnp.zeros(dimension, view.rho.dtype)
     values, back = jax.vjp(function, here)
