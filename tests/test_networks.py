@@ -125,12 +125,13 @@ def test_the_flow_on_the_spheres_is_the_gradients_and_rho_obeys_its_equation(nam
         *(pytest.param(n, marks=pytest.mark.slow) for n in ("linear", "smoothed kinks")),
     ],
 )
-def test_free_weights_conserve_squared_norms_over_degrees(name):
+@pytest.mark.parametrize("frozen", [(), (0,), (-1,)], ids=str)
+def test_free_weights_conserve_squared_norms_over_degrees(name, frozen):
     network = NETWORKS[name]
     problem, weights = drawn(network)
-    flow = dynamics.gradient_flow(problem, normalisation=kinds.free(), rtol=1e-11, atol=1e-13)
+    kind = kinds.fitting(problem, kinds.free(frozen=frozen))
+    flow = dynamics.gradient_flow(problem, normalisation=kind, rtol=1e-11, atol=1e-13)
     ran = dynamics.simulate(flow, weights, times=[1.0])
-    kind = kinds.fitting(problem, kinds.free())
     begin = kind.certificate(problem, jnp.asarray(0.0), weights)
     end = kind.certificate(problem, jnp.asarray(1.0), ran.final.position)
     np.testing.assert_allclose(end, begin, rtol=0, atol=SOLVER)

@@ -80,6 +80,40 @@ def test_the_certificate_stays_constant_along_the_flow(name, problem, weights):
     assert abs(float(ran["rho"][1] - ran["rho"][0])) > 1e-3
 
 
+WITH_FROZEN = {
+    "sphere": kinds.sphere,
+    "free": kinds.free,
+    "product decay": lambda frozen: kinds.free("product", frozen),
+    "layerwise": kinds.layerwise,
+    "layerwise, product decay": lambda frozen: kinds.layerwise("product", frozen),
+    "lagrange": kinds.lagrange,
+    "weight norm": kinds.weight_norm,
+    "frozen gain": kinds.frozen_gain,
+    "top free": kinds.top_free,
+    "linearised": kinds.linearised,
+}
+
+
+@pytest.mark.parametrize("frozen", [(0,), (1,), (0, -1)], ids=str)
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("free", "lagrange") else pytest.param(name, marks=pytest.mark.slow)
+        for name in WITH_FROZEN
+    ],
+)
+def test_the_certificate_stays_constant_with_frozen_layers(name, frozen, problem, weights):
+    kind = kinds.fitting(problem, WITH_FROZEN[name](frozen=frozen))
+    start = unequal(kind, weights)
+    ran = dynamics.simulate(
+        flow_of(problem, kind), start if isinstance(start, models.Polar) else weights, times=[1.0]
+    )
+    begin = kind.certificate(problem, jnp.asarray(0.0), kind.retract(start))
+    end = kind.certificate(problem, jnp.asarray(1.0), ran.final.position)
+    assert begin.size >= 2
+    np.testing.assert_allclose(end, begin, rtol=SOLVER, atol=SOLVER)
+
+
 @FIRST_QUICK
 def test_in_single_precision_the_certificate_holds_to_1e_minus_4(name, problem, weights):
     kind = ALL[name]

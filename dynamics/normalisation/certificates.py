@@ -1,8 +1,12 @@
-"""What stays constant along the flow of each normalisation."""
+"""What stays constant along the flow of each normalisation.
+
+A frozen layer's norm stays by itself, and is no part of a balance between layers that move.
+"""
 
 import itertools
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ...models.linearised import Linearised
@@ -53,15 +57,27 @@ def hidden_norms(
 
 
 def balance(
-    grows: bool, problem: Problem, time: Float[Array, ""], weights: Weights
-) -> Float[Array, "pairs"]:
-    """Differences of squared norms of neighbours, with their decay taken out."""
-    return balance_of_radii(grows, problem, time, LayerPolar(layer_norms(weights), weights))
+    grows: bool,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    time: Float[Array, ""],
+    weights: Weights,
+) -> Float[Array, "pairs_and_frozen"]:
+    """Differences of squared norms of neighbours among the layers that move, their decay taken out.
+
+    The squared norms of the frozen ones follow, which do not decay.
+    """
+    polar = LayerPolar(layer_norms(weights), weights)
+    return balance_of_radii(grows, frozen, problem, time, polar)
 
 
 def balance_by_degrees(
-    degrees: tuple[int, ...], problem: Problem, time: Float[Array, ""], weights: Weights
-) -> Float[Array, "pairs"]:
+    degrees: tuple[int, ...],
+    frozen: tuple[int, ...],
+    problem: Problem,
+    time: Float[Array, ""],
+    weights: Weights,
+) -> Float[Array, "pairs_and_frozen"]:
     """As `balance` under layers' own decay, of |W_k|^2 / d_k where layer k is of degree d_k.
 
     Where d_k = 0, |W_k|^2 itself comes first, which the loss does not change. Empty for a network
@@ -70,28 +86,47 @@ def balance_by_degrees(
     |K_b|^2 - |K_a|^2 stays.)
     """
     squares = squared_norms(weights)
-    still = [squares[number] for number, degree in enumerate(degrees) if degree == 0]
-    shares = [squares[number] / degree for number, degree in enumerate(degrees) if degree > 0]
-    kept = [*still, *(high - low for low, high in itertools.pairwise(shares))]
+    moving, held = _moving_and_held(frozen, len(weights))
+    free = [(squares[number], degrees[number]) for number in moving if degrees]
+    alone = [square for square, degree in free if degree == 0]
+    shares = [square / degree for square, degree in free if degree > 0]
+    kept = [*alone, *(high - low for low, high in itertools.pairwise(shares))]
     stacked = jnp.stack(kept) if kept else jnp.zeros(0, squares.dtype)
-    return stacked * jnp.exp(4 * problem.decay * time)
+    return jnp.append(stacked * jnp.exp(4 * problem.decay * time), squares[held])
 
 
 def balance_of_radii(
-    grows: bool, problem: Problem, time: Float[Array, ""], position: LayerPolar
-) -> Float[Array, "pairs"]:
+    grows: bool,
+    frozen: tuple[int, ...],
+    problem: Problem,
+    time: Float[Array, ""],
+    position: LayerPolar,
+) -> Float[Array, "pairs_and_frozen"]:
     """As `balance`, of radii."""
     rate = 4 * problem.decay if grows else jnp.zeros_like(problem.decay)
-    return jnp.diff(position.radii**2) * jnp.exp(rate * time)
+    squares = position.radii**2
+    moving, held = _moving_and_held(frozen, len(squares))
+    return jnp.append(jnp.diff(squares[moving]) * jnp.exp(rate * time), squares[held])
 
 
 def ratios_of_excess(
-    problem: Problem, time: Float[Array, ""], polar: Polar
-) -> Float[Array, "others"]:
-    """Ratios of 1 - norm^2 to the first layer's; undefined on the sphere."""
+    frozen: tuple[int, ...], problem: Problem, time: Float[Array, ""], polar: Polar
+) -> Float[Array, "others_and_frozen"]:
+    """Ratios of 1 - norm^2 to that of the first layer that moves; undefined on the sphere.
+
+    The squared norms of the frozen ones follow.
+    """
     del problem, time
-    excess = 1 - squared_norms(polar.directions)
-    return excess[1:] / excess[0]
+    squares = squared_norms(polar.directions)
+    moving, held = _moving_and_held(frozen, len(squares))
+    excess = 1 - squares[moving]
+    return jnp.append(excess[1:] / excess[:1], squares[held])
+
+
+def _moving_and_held(frozen: tuple[int, ...], layers: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the layers that move, and of the frozen ones."""
+    held = np.isin(np.arange(layers), [number % layers for number in frozen])
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def anchor_norms(
@@ -113,13 +148,13 @@ def norms_of_units(
 
     Exact for any epsilon: the loss does not change with a unit's scale, so <w, d loss / dw> = 0.
     """
-    grown, layers = jnp.exp(4 * problem.decay * time), len(position.weights)
-    still = {number % layers for number in frozen}
+    grown = jnp.exp(4 * problem.decay * time)
+    _, held = _moving_and_held(frozen, len(position.weights))
     standardised = position.weights[: len(position.statistics)]
     return jnp.concatenate(
         [
             jnp.sum(layer.reshape(-1, layer.shape[-1]) ** 2, axis=0)
-            * (grown if grows and number not in still else 1)
+            * (grown if grows and number not in held else 1)
             for number, layer in enumerate(standardised)
         ]
     )

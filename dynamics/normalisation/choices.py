@@ -113,7 +113,7 @@ def free(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisation:
         positions.everything,
         positions.same,
         positions.bend_nothing,
-        bind(certificates.balance, grows),
+        bind(certificates.balance, grows, layer_numbers(frozen)),
         plain=grows,
         frozen=layer_numbers(frozen),
     )
@@ -135,7 +135,7 @@ def layerwise(decay: str = "layers", frozen: Sequence[int] = ()) -> Normalisatio
         positions.tangent_by_radius,
         positions.retract_layers,
         None,
-        bind(certificates.balance_of_radii, grows),
+        bind(certificates.balance_of_radii, grows, layer_numbers(frozen)),
         frozen=layer_numbers(frozen),
     )
 
@@ -156,7 +156,7 @@ def lagrange(frozen: Sequence[int] = ()) -> Normalisation:
         positions.tangent,
         positions.same,
         None,
-        certificates.ratios_of_excess,
+        bind(certificates.ratios_of_excess, layer_numbers(frozen)),
         frozen=layer_numbers(frozen),
     )
 

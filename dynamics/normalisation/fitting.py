@@ -68,7 +68,7 @@ def _fitting_degrees(network: Network, chosen: Normalisation) -> Normalisation:
             chosen,
             prepare=bind(positions.plain_of, network),
             view=Unnormalised,
-            certificate=bind(certificates.balance_by_degrees, network.degrees),
+            certificate=bind(certificates.balance_by_degrees, network.degrees, chosen.frozen),
         )
     require_radius(network)
     if chosen.prepare is positions.top_weights_of and network.degrees[-1] != 1:
