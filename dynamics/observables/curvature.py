@@ -5,12 +5,14 @@ Hessian is that of the motion: minus the derivative of the flow's field along ta
 
     H xi = S D(S grad U)[xi],    S the projection to the tangent space,
 
-the Riemannian Hessian. In weights it is the plain one, with U = data loss + lambda rho^2 and
-rho = prod |W_k|. Along kinks of ReLU networks it is the Hessian almost everywhere. Its parts are
+the Riemannian Hessian. In weights it is the plain one of `models.objective`: U = data loss +
+lambda rho^2, rho = `models.radius` of the weights, each norm to its layer's degree; at a
+`models.Unnormalised` view, the one of a network without radius, U = data loss + lambda sum_k
+|W_k|^2. Along kinks of ReLU networks it is the Hessian almost everywhere. Its parts are
 
     whole = gauss_newton + residual + decay,
     gauss_newton = J^T loss''(f) J,   J the derivative of the outputs f_W(x_n),
-    residual = sum_n <loss'(f_n), Hess f_n>,   decay = that of lambda rho^2,
+    residual = sum_n <loss'(f_n), Hess f_n>,   decay = that of lambda's term,
 
 for the square loss [Wide] (16) in the mean normalisation. The tangent kernel is J J^T, of size
 samples times outputs. Blocks are one layer (its number from 0), ``"radial"`` (rho alone) and
@@ -37,7 +39,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ...models.binding import bind
 from ...models.checks import refusal, unknown, whole
 from ...models.polar import Polar
-from ...models.problem import Problem
+from ...models.problem import Problem, outputs
 from ...models.views import View
 from . import curvature_parts
 from .curvature_parts import COORDINATES, PARTS, Block
@@ -82,7 +84,7 @@ def hessian_eigenvalues(
     Raises:
         ValueError: If a name is unknown, a count not positive or not whole, or a block is of other
             coordinates; when it is evaluated, which is when the network is known, if it has no
-            such layer.
+            such layer, or no radius where the decay is of one.
     """
     return bind(_hessian, _checked(_Choice(count, products, part, block, coordinates, smallest)))
 
@@ -154,7 +156,7 @@ def _start(size: int, dtype: Any) -> Float[Array, "size"]:
 
 def _hessian(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
     at = curvature_parts.position(choice.coordinates, problem, view)
-    multiply = curvature_parts.product(choice.part, problem, at)
+    multiply = curvature_parts.product(choice.part, problem, view, at)
     dimension, vector = curvature_parts.vectors(choice.block, at)
     start = _start(dimension, view.rho.dtype)
     back = jax.linear_transpose(vector, start)
@@ -175,7 +177,7 @@ def _kernel(choice: _Choice, problem: Problem, view: View) -> dict[str, Array]:
 
     def function(coordinates: Array) -> Array:
         moved = jax.tree.map(jnp.add, at, vector(coordinates))
-        return curvature_parts.values(problem, moved).reshape(-1)
+        return outputs(problem, moved).reshape(-1)
 
     here = jnp.zeros(dimension, view.rho.dtype)
     values, back = jax.vjp(function, here)

@@ -1,8 +1,9 @@
 """The Hessian's parts as products with vectors, on blocks of coordinates: what `curvature` asks of.
 
-A point is `Polar`, with vectors tangent to its spheres, or weights as they are. A block's vectors
-come from coordinates in an orthonormal basis, so that an eigenvalue solver meets nothing outside of
-the block. Parts and blocks are those of `curvature`.
+A point is `Polar`, with vectors tangent to its spheres, or `Unnormalised`: weights as they are,
+whose outputs are the network's own, whatever its degrees. A block's vectors come from coordinates
+in an orthonormal basis, so that an eigenvalue solver meets nothing outside of the block. Parts and
+blocks are those of `curvature`.
 
 Source: [Wide] (16); the reflection that makes a basis is Householder's (1958).
 """
@@ -11,10 +12,18 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from ...models.checks import refusal
-from ...models.polar import Polar, project, to_layers, to_weights
+from ...models.polar import (
+    Polar,
+    Unnormalised,
+    project,
+    radius,
+    require_radius,
+    squared_norms,
+    to_weights,
+)
 from ...models.problem import Problem, data_loss, outputs
 from ...models.views import View
 from .points import point
@@ -22,10 +31,11 @@ from .points import point
 PARTS = ("whole", "gauss_newton", "residual", "decay")
 COORDINATES = ("polar", "weights")
 Block = int | str
+Point = Polar | Unnormalised
 
 
-def position(coordinates: str, problem: Problem, view: View) -> PyTree:
-    """Where derivatives are taken: a `Polar`, or weights.
+def position(coordinates: str, problem: Problem, view: View) -> Point:
+    """Where derivatives are taken: a `Polar`, or the weights as they are.
 
     Args:
         coordinates: ``"polar"`` or ``"weights"``.
@@ -36,19 +46,12 @@ def position(coordinates: str, problem: Problem, view: View) -> PyTree:
         ValueError: If the view is of a linearised network, or has no such coordinates.
     """
     polar = point(view)
-    return polar if coordinates == "polar" else to_weights(view, problem.network)
+    if coordinates == "polar":
+        return polar
+    return Unnormalised(to_weights(view, problem.network))
 
 
-def _view(position: PyTree) -> View:
-    return position if isinstance(position, Polar) else to_layers(position)
-
-
-def values(problem: Problem, at: PyTree) -> Float[Array, "samples ..."]:
-    """Outputs f_W(x_n) at such a point: ``[samples]`` or ``[samples, outputs]``."""
-    return outputs(problem, _view(at))
-
-
-def vectors(block: Block, at: PyTree) -> tuple[int, Callable[[Array], PyTree]]:
+def vectors(block: Block, at: Point) -> tuple[int, Callable[[Array], Point]]:
     """The dimension of the block's tangent space, and its vectors from orthonormal coordinates.
 
     Coordinates are those of rho first, where it is in the block, then of each layer.
@@ -63,8 +66,7 @@ def vectors(block: Block, at: PyTree) -> tuple[int, Callable[[Array], PyTree]]:
     Raises:
         ValueError: If there is no such layer.
     """
-    polar = isinstance(at, Polar)
-    layers = at.directions if polar else at
+    polar, layers = isinstance(at, Polar), at.directions
     if isinstance(block, int) and block >= len(layers):
         raise refusal(f"a layer from 0 to {len(layers) - 1}", block, "count layers from 0")
     moving = [block in ("all", "tangential", k) for k in range(len(layers))]
@@ -73,13 +75,13 @@ def vectors(block: Block, at: PyTree) -> tuple[int, Callable[[Array], PyTree]]:
     for layer, moves in zip(layers, moving, strict=True):
         ends.append(ends[-1] + (layer.size - polar if moves else 0))
 
-    def vector(coordinates: Float[Array, "dimension"]) -> PyTree:
+    def vector(coordinates: Float[Array, "dimension"]) -> Point:
         made = tuple(
             _layer_vector(layer, coordinates[begin:end], polar) if moves else jnp.zeros_like(layer)
             for layer, moves, begin, end in zip(layers, moving, ends, ends[1:], strict=False)
         )
-        if not polar:
-            return made
+        if not isinstance(at, Polar):
+            return Unnormalised(made)
         return Polar(coordinates[0] if radial else jnp.zeros_like(at.rho), made)
 
     return ends[-1], vector
@@ -98,53 +100,63 @@ def _layer_vector(layer: Array, coordinates: Float[Array, "dimension"], tangent:
     return reflected.reshape(layer.shape)
 
 
-def _potential(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], Array]:
+def _potential(part: str, problem: Problem, view: View, at: Point) -> Callable[[Point], Array]:
     """Of which the part is the Hessian at a point; not for Gauss-Newton."""
+    if part == "residual":
+        pulls = jax.grad(lambda f: _loss_of(problem, f))(outputs(problem, at))
+        return lambda here: jnp.sum(pulls * outputs(problem, here))
+    decaying = _decaying(problem, view, at)
+    if part == "decay":
+        return lambda here: problem.decay * decaying(here)
+    return lambda here: data_loss(problem, here) + problem.decay * decaying(here)
 
-    def decay(position: PyTree) -> Array:
-        return problem.decay * _view(position).rho ** 2
 
-    def linear(position: PyTree) -> Array:
-        return jnp.sum(pulls * values(problem, position))
-
-    def whole(position: PyTree) -> Array:
-        return data_loss(problem, _view(position)) + decay(position)
-
-    pulls = jax.grad(lambda f: _loss_of(problem, f))(values(problem, at))
-    return {"decay": decay, "residual": linear, "whole": whole}[part]
+def _decaying(problem: Problem, view: View, at: Point) -> Callable[[Point], Array]:
+    """What lambda multiplies in `models.objective` at the view, at points near it."""
+    if isinstance(view, Unnormalised):
+        return lambda here: jnp.sum(squared_norms(here.directions))
+    if isinstance(at, Polar):
+        return lambda here: here.rho**2
+    remedy = "pass models.Unnormalised(weights), where lambda is of sum_k |W_k|^2"
+    require_radius(problem.network, remedy)
+    return lambda here: radius(problem.network, here.directions) ** 2
 
 
 def _loss_of(problem: Problem, given: Float[Array, "samples ..."]) -> Array:
     return jnp.mean(problem.loss.per_sample(given, problem.targets))
 
 
-def product(part: str, problem: Problem, at: PyTree) -> Callable[[PyTree], PyTree]:
+def product(part: str, problem: Problem, view: View, at: Point) -> Callable[[Point], Point]:
     """Multiplication with a part of the Hessian, on tangent vectors, up to what is not tangent.
 
     Args:
         part: One of `PARTS`.
         problem: Whose objective.
-        at: A point, as `position` gives it.
+        view: Where, which says what decays.
+        at: The same point, as `position` gives it.
 
     Returns:
         ``multiply(vector) -> H vector``, both like the point.
+
+    Raises:
+        ValueError: If decay is of rho and the network has none.
     """
     if part == "gauss_newton":
         return lambda vector: _gauss_newton(problem, at, vector)
-    potential = _potential(part, problem, at)
+    potential = _potential(part, problem, view, at)
 
-    def field(position: PyTree) -> PyTree:
-        slope = jax.grad(potential)(position)
-        if not isinstance(position, Polar):
+    def field(here: Point) -> Point:
+        slope = jax.grad(potential)(here)
+        if not isinstance(here, Polar):
             return slope
-        return Polar(slope.rho, project(position.directions, slope.directions))
+        return Polar(slope.rho, project(here.directions, slope.directions))
 
     return lambda vector: jax.jvp(field, (at,), (vector,))[1]
 
 
-def _gauss_newton(problem: Problem, at: PyTree, vector: PyTree) -> PyTree:
-    def function(position: PyTree) -> Array:
-        return values(problem, position)
+def _gauss_newton(problem: Problem, at: Point, vector: Point) -> Point:
+    def function(here: Point) -> Array:
+        return outputs(problem, here)
 
     here, moved = jax.jvp(function, (at,), (vector,))
     pull = jax.jvp(jax.grad(lambda f: _loss_of(problem, f)), (here,), (moved,))[1]
