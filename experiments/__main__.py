@@ -184,12 +184,14 @@ def _asked(options: argparse.Namespace, rest: list[str]) -> Any:
 
 
 def _print_sweep(found: Any) -> None:
+    from .plotting import save
+
     print(found.table())
     print()
     missing = f"; {found.missing} runs are missing, run it again" if found.missing else ""
     print(f"{len(found.records)} runs in {found.folder}{missing}")
     picture = found.folder / "picture.png"
-    found.draw().savefig(picture)
+    save(found.draw(), picture)
     print(f"picture: {picture}")
 
 

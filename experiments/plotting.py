@@ -33,6 +33,7 @@ STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.formatter.min_exponent": 3,
     "grid.alpha": 0.25,
     "grid.linewidth": 0.6,
     "lines.linewidth": 1.6,
@@ -49,14 +50,21 @@ def house_style() -> Iterator[None]:
 
 
 PALETTE = 128
-"""Colours of a small picture: more than a line drawing has, its soft edges included."""
+"""Colours of a PNG: more than a line drawing has, its soft edges included."""
 
 
-def save_small(figure: "Figure", file: Path) -> None:
-    """Stores a figure as a PNG that has a palette, a third of the size of one that has none."""
-    from PIL import Image
+def save(figure: "Figure", file: Path) -> None:
+    """Stores a figure in the house style, by the file's ending.
 
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
-    picture = Image.open(drawn).convert("RGB")
-    picture.quantize(PALETTE, dither=Image.Dither.NONE).save(file, optimize=True)
+    A PNG has a palette, which makes it a third as large as one that has none.
+    """
+    with house_style():
+        if file.suffix != ".png":
+            figure.savefig(file)
+            return
+        from PIL import Image
+
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+        picture = Image.open(drawn).convert("RGB")
+        picture.quantize(PALETTE, dither=Image.Dither.NONE).save(file, optimize=True)

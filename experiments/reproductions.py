@@ -24,7 +24,7 @@ from .figures import registry
 from .figures.claims import Outcome, Verdict, decide
 from .figures.reproduction import Reproduction
 from .json_files import digest, write_json
-from .plotting import save_small
+from .plotting import save
 from .runs import Record, run
 from .showing import Facts, Shown
 
@@ -148,8 +148,8 @@ def _store(reproduced: Reproduced, preset: str) -> None:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_small(picture, folder / "picture.png")
-        picture.savefig(folder / "picture.svg")
+        for ending in ("png", "svg"):
+            save(picture, folder / f"picture.{ending}")
         write_json(folder / FIGURE, told)
     except OSError as error:
         raise storage.cannot_write(folder, error) from error

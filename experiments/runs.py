@@ -158,7 +158,9 @@ def open_run(folder: str | Path) -> Record:
 
 
 def _show_in_folder(record: Record) -> None:
+    from .plotting import save
+
     (record.folder / "table.txt").write_text(record.table() + "\n")
     figure = record.draw()
     for ending in ("png", "svg"):
-        figure.savefig(record.folder / f"picture.{ending}")
+        save(figure, record.folder / f"picture.{ending}")

@@ -138,6 +138,8 @@ def draw_rate(config: Any, datasets: Datasets) -> Figure:
                     root = heads.isel(decay=0).sel(linear=linear).mean("seed") ** (1 / linear)
                     axes.plot(root.rate, root, **PREDICTED)
             axes.set(xscale="log", yscale="log", title=title)
+            axes.set_xticks(found.rate.values, [f"{rate:g}" for rate in found.rate.values])
+            axes.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
             axes.set_xlabel(f"learning rate of the head of {int(found.linear[0])} layers")
         source_below(figure, _source(config) + "; eta = eta_0 / L2")
         plt.close(figure)
