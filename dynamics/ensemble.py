@@ -16,12 +16,12 @@ from jaxtyping import Array, ArrayLike, Key, PyTree
 from ..models.checks import expect, is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
-from ..models.problem import Problem
 from .checkpoint import Checkpoint
 from .host import is_key, numbers_of, with_numbers
 from .memory import COPIES, Memory, bytes_of
 from .observe import Observe, observe
 from .placement import Fill, Placement, gathered, own_share, placement, share, spread, unit
+from .ranges import DATA, check_data
 from .simulate import (
     LOOKS_PER_CHUNK,
     Carry,
@@ -37,7 +37,7 @@ from .simulate import (
 )
 from .stopping import Condition
 from .trajectory import Trajectory, raise_failure
-from .types import DATA, Dynamics, State, Status, one_problem, replace
+from .types import Dynamics, State, Status, one_problem, replaced
 
 
 def ensemble(
@@ -98,7 +98,7 @@ def ensemble(
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)
     place = placement(batching, together)
-    varied = replace(dynamics, **{name: values[name] for name in values if name not in DATA})
+    varied = replaced(dynamics, **{name: values[name] for name in values if name not in DATA})
     asked = check_times(times, starts if isinstance(starts, State) else None)
     stops, reached = varied.stops(varied.parameters, asked)
     stops = jax.tree.map(lambda leaf: _for_each(leaf, members), stops)
@@ -145,6 +145,8 @@ def memory(
     Raises:
         ValueError: As `ensemble`.
     """
+    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
+    expect_watch(observe, stop)
     starts = _stacked(starts)
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)
@@ -152,7 +154,7 @@ def memory(
     filled = members + -members % unit(place)
     own = {name: value[0] for name, value in values.items()}
     one = starts if _leading(dynamics, starts) is None else jax.tree.map(lambda x: x[0], starts)
-    moves = replace(dynamics, **own)
+    moves = replaced(dynamics, **own)
     carry = jax.eval_shape(start_alone, moves, one, jax.random.key(0), watch)
     asked = np.atleast_2d(check_times(times))[0]
     stops, _ = moves.stops(moves.parameters, asked)
@@ -178,7 +180,7 @@ def _chunk_of_member(
     """One member's chunk: the dynamics with its own numbers, at its own looks."""
     dynamics, watch = shared
     values, looks = own
-    return run_looks(replace(dynamics, **values), carry, looks, watch)
+    return run_looks(replaced(dynamics, **values), carry, looks, watch)
 
 
 def _for_each(leaf: Any, members: int) -> Any:
@@ -214,7 +216,7 @@ def _first_carries(
 
     def one(member: tuple[PyTree, PyTree, PyTree]) -> Carry:
         own, begin, its_key = member
-        return start_alone(replace(dynamics, **own), begin, its_key, watch)
+        return start_alone(replaced(dynamics, **own), begin, its_key, watch)
 
     members = (values, starts, keys)
     if place.how == "vmap":
@@ -239,18 +241,6 @@ def _first_carries(
 def _row(rows: np.ndarray, leaf: Array, member: int) -> Any:
     """One member's part of what is on the host; a key is a key again."""
     return with_numbers(rows[member], leaf) if is_key(leaf) else np.asarray(rows[member])
-
-
-def _check_data(problem: Problem, name: str, value: Array) -> None:
-    wanted = getattr(problem, name).shape
-    if value.shape[1:] != wanted:
-        raise refusal(
-            f"{name} of every member [members, {', '.join(map(str, wanted))}]",
-            f"shape {value.shape}",
-            "give each member as many samples as the problem has",
-        )
-    if not is_traced(value) and not np.all(np.isfinite(value)):
-        raise refusal(f"finite {name}", "NaN or infinity", "remove or repair them")
 
 
 def _stacked(starts: Any) -> Polar | Weights | State:
@@ -279,7 +269,7 @@ def _count(dynamics: Dynamics, starts: Polar | Weights | State, values: dict[str
         if value.ndim != 1 and name not in DATA:
             raise refusal(f"one {name} per member [members]", f"shape {value.shape}", "pass a list")
         if name in DATA:
-            _check_data(one_problem(dynamics), name, value)
+            check_data(one_problem(dynamics), name, value, members=True)
         counts[name] = value.shape[0]
     if len(set(counts.values())) != 1:
         raise refusal(

@@ -13,7 +13,7 @@ randomness is derived from the count of steps and epochs, never from the times o
 
 import enum
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -22,10 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
 
-from ..models.checks import is_traced, refusal, unknown
+from ..models.checks import refusal, single, unknown
 from ..models.display import Card, Shown, html, numbers, text, told
 from ..models.polar import Polar
 from ..models.problem import Problem
+from .ranges import DATA, check_data, in_range
 
 
 class Status(enum.IntEnum):
@@ -152,24 +153,34 @@ def replace(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
 
     Args:
         dynamics: Any dynamics.
-        **values: New values by name: ``decay``, ``inputs`` or ``targets`` (of its problem),
-            ``learning_rate``, ``momentum`` or whatever its parameters hold.
+        **values: New values by name: ``decay``, ``inputs`` or ``targets`` (of its problem, of the
+            same shape as the old), ``learning_rate``, ``momentum`` or whatever its parameters hold.
 
     Raises:
         ValueError: If there is no such parameter or it does not stand alone (the rate of a
-            diffusion, which its noise knows), or a number is out of the range that its
-            constructor asks for.
+            diffusion, which its noise knows), a number is no single one or out of the range that
+            its constructor asks for, or data are of another shape, not finite or in no encoding
+            that the loss takes.
     """
     for name, value in values.items():
-        _refuse_out_of_range(name, value)
-        if name in _tied(dynamics.parameters):
-            raise refusal(
-                f"parameters that stand alone in {dynamics.name}", name, "build it anew with it"
-            )
-        paths = _paths(dynamics)
-        if name not in paths:
-            raise unknown("parameter", name, paths)
-        for path in paths[name]:
+        for *owner, _ in _places(dynamics, name):
+            if name in DATA:
+                check_data(_follow(dynamics, owner), name, jnp.asarray(value))
+            else:
+                single(name, value)
+    return replaced(dynamics, **values)
+
+
+def replaced(dynamics: Dynamics, **values: ArrayLike) -> Dynamics:
+    """As `replace`, where numbers may be many members', and data are known to be right.
+
+    Raises:
+        ValueError: If there is no such parameter, it does not stand alone, or a number is out of
+            range.
+    """
+    for name, value in values.items():
+        for path in _places(dynamics, name):
+            in_range(name, value)
             new = jnp.asarray(value, _follow(dynamics, path).dtype)
             dynamics = eqx.tree_at(functools.partial(_follow, path=path), dynamics, new)
     return dynamics
@@ -188,7 +199,7 @@ def start(dynamics: Dynamics, position: PyTree, key: Key[Array, ""] | None = Non
     """
     problem = one_problem(dynamics)
     cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, problem.inputs.dtype), position)
-    _check_position(problem, cast)
+    check_position(problem, cast)
     return dynamics.init(dynamics.parameters, cast, key)
 
 
@@ -197,7 +208,16 @@ def one_problem(dynamics: Dynamics) -> Problem:
     return jax.tree.leaves(dynamics.problem, is_leaf=lambda leaf: isinstance(leaf, Problem))[0]
 
 
-def _check_position(problem: Problem, position: PyTree) -> None:
+def check_position(problem: Problem, position: PyTree) -> None:
+    """Refuses what is no start of the problem's network.
+
+    Args:
+        problem: Whose network.
+        position: A `Polar`, or a tuple of weights.
+
+    Raises:
+        ValueError: If it is of another kind or shape.
+    """
     if not isinstance(position, Polar) and type(position) is not tuple:
         raise refusal(
             "a start in polar coordinates, or weights",
@@ -216,10 +236,19 @@ def _check_position(problem: Problem, position: PyTree) -> None:
         )
 
 
-DATA = ("inputs", "targets")
-"""What `replace` takes beside single numbers: data of the same shape as the old."""
-
 _Path = tuple[str, ...]
+
+
+def _places(dynamics: Dynamics, name: str) -> list[_Path]:
+    """Where a number lives that may be replaced."""
+    if name in _tied(dynamics.parameters):
+        raise refusal(
+            f"parameters that stand alone in {dynamics.name}", name, "build it anew with it"
+        )
+    paths = _paths(dynamics)
+    if name not in paths:
+        raise unknown("parameter", name, paths)
+    return paths[name]
 
 
 def _paths(dynamics: Dynamics) -> dict[str, list[_Path]]:
@@ -250,7 +279,7 @@ def _paths_of_items(field: str, items: dict[str, Any]) -> dict[str, list[_Path]]
     return found
 
 
-def _follow(tree: PyTree, path: _Path) -> Any:
+def _follow(tree: PyTree, path: Sequence[str]) -> Any:
     for name in path:
         tree = tree[name] if isinstance(tree, dict) else getattr(tree, name)
     return tree
@@ -261,22 +290,3 @@ def _tied(parameters: Any) -> set[str]:
     members: dict[str, Dynamics] = getattr(parameters, "members", {})
     own = set(getattr(parameters, "tied", ()))
     return own.union(*(_tied(member.parameters) for member in members.values()))
-
-
-NOT_NEGATIVE = ("decay", "learning_rate", "label_noise")
-POSITIVE = ("rtol", "atol", "floor", "step", "stable", "max_steps")
-
-
-def _refuse_out_of_range(name: str, value: ArrayLike) -> None:
-    if is_traced(value):
-        return
-    least, most = np.min(np.asarray(value)), np.max(np.asarray(value))
-    if name in NOT_NEGATIVE and not least >= 0:
-        raise refusal(f"{name} that is not negative", least, "pass zero or more")
-    if name in POSITIVE and not least > 0:
-        raise refusal(f"a positive {name}", least, "pass a positive number")
-    if name == "max_steps" and np.any(np.asarray(value) % 1):
-        raise refusal("whole numbers of steps", value, "pass for example max_steps=1000")
-    if name == "momentum" and not 0 <= least <= most < 1:
-        worst = least if least < 0 else most
-        raise refusal("a momentum in [0, 1)", worst, "pass for example 0.9")

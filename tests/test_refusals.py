@@ -168,10 +168,25 @@ REFUSALS = {
     "a step that is a budget": (
         lambda: dynamics.second_order_flow(problem(), 0.1, max_step=5), "did you mean 'max_steps'",
     ),
+    "a tolerance for each weight": (
+        lambda: dynamics.gradient_flow(problem(), rtol=np.ones(2)), "rtol as one number",
+    ),
+    "a tolerance that is infinite": (
+        lambda: dynamics.gradient_flow(problem(), rtol=np.inf), "a finite rtol",
+    ),
+    "a budget of half a step": (
+        lambda: dynamics.gradient_flow(problem(), max_steps=0.5), "whole numbers of steps",
+    ),
+    "a budget of nothing": (
+        lambda: dynamics.gradient_flow(problem(), max_steps=0), "a positive max_steps",
+    ),
     "a negative step": (lambda: dynamics.gradient_flow(problem(), step=-1.0), "a positive step"),
     # Descent.
     "a negative learning rate": (
         lambda: dynamics.gradient_descent(problem(), -0.1), "a learning rate that is not negative",
+    ),
+    "an infinite learning rate": (
+        lambda: dynamics.gradient_descent(problem(), np.inf), "a finite learning_rate",
     ),
     "a momentum of one": (
         lambda: dynamics.gradient_descent(problem(), 0.1, momentum=1.0), r"a momentum in \[0, 1\)",
@@ -256,6 +271,53 @@ REFUSALS = {
     "a negative new decay": (
         lambda: dynamics.replace(dynamics.gradient_flow(problem()), decay=-1.0),
         "decay that is not negative",
+    ),
+    "two rates for one descent": (
+        lambda: dynamics.replace(dynamics.gradient_descent(problem(), 0.1), learning_rate=[1, 2]),
+        "learning_rate as a number",
+    ),
+    "an array of decays": (
+        lambda: dynamics.replace(dynamics.gradient_flow(problem()), decay=np.ones(2)),
+        "decay as one number, got shape .2,.*ensemble",
+    ),
+    "an infinite new rate": (
+        lambda: dynamics.replace(dynamics.gradient_descent(problem(), 0.1), learning_rate=np.inf),
+        "a finite learning_rate",
+    ),
+    "fewer inputs than batches were made for": (
+        lambda: dynamics.replace(
+            dynamics.sgd(problem(), 0.1, batch_size=3), inputs=problem().inputs[:5],
+            targets=problem().targets[:5],
+        ),
+        r"inputs \[12, 4\], got shape \(5, 4\): pass data of the old shape",
+    ),
+    "new inputs with NaN": (
+        lambda: dynamics.replace(
+            dynamics.gradient_flow(problem()), inputs=changed(problem().inputs, (2, 1), np.nan)
+        ),
+        "finite inputs",
+    ),
+    "new targets in no encoding": (
+        lambda: dynamics.replace(dynamics.gradient_flow(problem()), targets=np.zeros(12)),
+        r"targets in signs or .* for the square loss.*encode\(labels, 'signs'\)",
+    ),
+    "targets of members in no encoding": (
+        lambda: dynamics.ensemble(
+            dynamics.gradient_flow(problem()), start(), times=[1.0],
+            over={"targets": np.zeros((2, 12))},
+        ),
+        "targets in signs or .* for the square loss",
+    ),
+    "memory of an ensemble of no dynamics": (
+        lambda: dynamics.memory(problem(), start(), times=[1.0], over={"decay": [0.1, 0.2]}),
+        "a dynamics, got a Problem",
+    ),
+    "memory of an ensemble that looks at a name": (
+        lambda: dynamics.memory(
+            dynamics.gradient_flow(problem()), start(), times=[1.0], over={"decay": [0.1]},
+            observe="rho",
+        ),
+        "observables, got a str",
     ),
 }  # fmt: skip
 

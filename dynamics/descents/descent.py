@@ -27,6 +27,7 @@ from ...models.layers import is_masked
 from ...models.network import Weights
 from ...models.problem import Problem
 from ..normalisation import Normalisation, fitting
+from ..ranges import in_range
 from ..types import Dynamics
 from . import batches as drawing
 from . import stepping
@@ -70,9 +71,10 @@ def descent(
         A dynamics with statistics ``steps``.
 
     Raises:
-        ValueError: If the rate is negative, a momentum is outside [0, 1), the normalisation does
-            not fit the network, label noise is negative or the loss not the square one, or the
-            optimiser takes no such hyper-parameters or needs more than a gradient.
+        ValueError: If the rate is negative or infinite, a momentum is outside [0, 1), the
+            normalisation does not fit the network, label noise is negative or the loss not the
+            square one, or the optimiser takes no such hyper-parameters or needs more than a
+            gradient.
     """
     chosen = fitting(problem, normalisation)
     schedule = learning_rate if callable(learning_rate) else None
@@ -165,6 +167,7 @@ def _check_rate(rate: ArrayLike) -> None:
     single("learning_rate", rate)
     if not is_traced(rate) and not np.all(np.asarray(rate) >= 0):
         raise refusal("a learning rate that is not negative", rate, "pass for example 0.03")
+    in_range("learning_rate", rate)
 
 
 def _check_momentum(momentum: ArrayLike | None) -> None:

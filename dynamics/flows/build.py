@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from ...models.checks import is_traced, refusal, unknown
+from ...models.checks import refusal, single, unknown
 from ...models.problem import Problem
+from ..ranges import in_range
 from ..types import Dynamics
 from . import integrate
 from .motion import FlowParameters, Motion, RungeKutta
@@ -68,8 +69,8 @@ def build(
         **integration: See `dynamics.gradient_flow`.
 
     Raises:
-        ValueError: If there is no such option, a tolerance, the floor or the step is not positive,
-            or the solver gives no error estimate and no step is fixed.
+        ValueError: If there is no such option, a tolerance, the floor, the step or the budget is
+            not one positive number, or the solver gives no error estimate and no step is fixed.
     """
     for name in integration:
         if name not in Integration.__annotations__:
@@ -105,7 +106,7 @@ def _parameters(
         floor=None if floor is None else _positive("floor", floor, dtype),
         stable=jnp.asarray(stability_interval(solver) / RESERVE, dtype),
         step=None if step is None else _positive("step", step, dtype),
-        max_steps=jnp.asarray(given.get("max_steps", MAX_STEPS), jnp.int32),
+        max_steps=_budget(_or(given.get("max_steps"), MAX_STEPS)),
         solver=solver,
         settings=settings,
         motion=motion,
@@ -150,7 +151,13 @@ def _check_solver(problem: Problem, solver: RungeKutta, *, kinked: bool, fixed: 
 
 
 def _positive(name: str, value: ArrayLike, dtype: jnp.dtype) -> jax.Array:
+    single(name, value)
     number = jnp.asarray(value, dtype)
-    if not is_traced(number) and not bool(jnp.all(number > 0)):
-        raise refusal(f"a positive {name}", value, f"pass for example {name}=0.1")
+    in_range(name, number)
     return number
+
+
+def _budget(max_steps: ArrayLike) -> jax.Array:
+    single("max_steps", max_steps)
+    in_range("max_steps", max_steps)
+    return jnp.asarray(max_steps, jnp.int32)

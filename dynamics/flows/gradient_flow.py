@@ -62,9 +62,9 @@ def gradient_flow(
         ``sharpness`` and ``floor`` and the count of forced steps found ``unstable``.
 
     Raises:
-        ValueError: If there is no such option, a tolerance, the floor or the step is not positive,
-            or the solver gives no error estimate and no step is fixed, or the normalisation does
-            not fit the network.
+        ValueError: If there is no such option, a tolerance, the floor, the step or the budget is
+            not one positive number, or the solver gives no error estimate and no step is fixed,
+            or the normalisation does not fit the network.
 
     >>> from rhoflow import models
     >>> problem = models.Problem(models.mlp((2, 1)), [[0.6, 0.8], [-1.0, 0.0]], [1.0, -1.0], 0.1)
