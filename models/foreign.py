@@ -10,7 +10,8 @@ nested or flat. The last part of a name tells the layout:
     weight    PyTorch: dense [out, in], convolution [out, in, height, width]
 
 PyTorch flattens images with channels first, we with channels last: a dense layer behind a
-convolution is reordered, both ways. `torch_weights` goes back.
+convolution is reordered, both ways, where the network tells its layers; a network of a flax module
+does not, and PyTorch's convolutions are refused for it. `torch_weights` goes back.
 
 Layers come in the mapping's own order; where names differ in their numbers only (``Dense_2``,
 ``Dense_10``), in the order of these. ``jax.tree.map`` and JSON sort a mapping by its names: where
@@ -72,6 +73,7 @@ def foreign_weights(
     if isinstance(source, Mapping):
         found = _layers(source)
         named = _in_order(found) if order is None else _named_in(order, found)
+        _require_layers(network, [one for one in named if _kind(one.name) == "weight"])
         images = _flattened_images(network, len(named))
         layers = [_in_our_layout(*pair) for pair in zip(named, images, strict=True)]
     else:
@@ -93,7 +95,8 @@ def torch_weights(network: Network, weights: Weights) -> tuple[np.ndarray, ...]:
         Arrays in forward order; what flattens images reads them with channels first.
 
     Raises:
-        ValueError: If the network is a tree, whose kernels have no layout there.
+        ValueError: If the network is a tree, whose kernels have no layout there, or of a flax
+            module with convolutions, whose flattened images are not known.
 
     >>> from .mlp import mlp
     >>> torch_weights(mlp((3, 4, 1)), (np.ones((3, 4)), np.ones((4, 1))))[0].shape
@@ -102,6 +105,7 @@ def torch_weights(network: Network, weights: Weights) -> tuple[np.ndarray, ...]:
     if any(map(is_of_pairs, network.layers)):
         remedy = "take the arrays as they are, [2, in, out] or [pairs, 2, in, out]"
         raise refusal("dense layers and convolutions", network.name, remedy)
+    _require_layers(network, [_Named("", np.asarray(layer)) for layer in weights])
     images = _flattened_images(network, len(weights))
     return tuple(_in_torch_layout(*pair) for pair in zip(weights, images, strict=True))
 
@@ -123,6 +127,17 @@ def _flattened_images(network: Network, count: int) -> list[tuple[int, ...] | No
         if len(below.gives) == 3 and len(layer.reads) == 1:
             images[number] = below.gives
     return images
+
+
+def _require_layers(network: Network, arrays: list[_Named]) -> None:
+    """Kernels and dense layers of PyTorch's need the image that lies between them."""
+    ranks = {named.array.ndim for named in arrays}
+    if not network.layers and {2, 4} <= ranks:
+        raise refusal(
+            "a network that tells which image a dense layer flattens, for PyTorch's channels",
+            f"one of a flax module, {network.name}",
+            "pass models.convnet(...), or arrays in forward order that are reordered already",
+        )
 
 
 def _layers(source: Mapping[str, Any]) -> list[_Named]:

@@ -135,7 +135,7 @@ def data_loss(
 def objective(
     problem: Problem, view: View, sample_weights: Float[Array, "samples"] | None = None
 ) -> Float[Array, ""]:
-    """What is descended: `data_loss` plus decay times rho squared.
+    """The objective on the spheres: `data_loss` plus decay times rho squared.
 
     Of a network without radius the decay is that of its weights, lambda sum_k |W_k|^2.
     """

@@ -54,16 +54,24 @@ def teacher(key: Key[Array, ""], network: Network, samples: int, features: int) 
         network: A network with one output.
         samples: How many.
         features: Input dimension of the network.
+
+    Raises:
+        ValueError: If the network has several outputs.
     """
     key_weights, key_inputs = jax.random.split(key)
     raw = jax.random.normal(key_inputs, (samples, features))
     inputs = raw / jnp.linalg.norm(raw, axis=1, keepdims=True)
     outputs = network.apply(network.init(key_weights), inputs)
+    if outputs.ndim != 1:
+        raise refusal("a network with one output", f"{outputs.shape[1]}", "end it in a 1")
     return inputs, (outputs > jnp.median(outputs)).astype(int)
 
 
 def random_labels(
-    key: Key[Array, ""], labels: Int[Array, "samples"], fraction: float, classes: int = 2
+    key: Key[Array, ""],
+    labels: Int[Array, "samples"],
+    fraction: float,
+    classes: int | None = None,
 ) -> Int[Array, "samples"]:
     """Replaces a fraction of the labels by uniform draws over all classes.
 
@@ -74,17 +82,21 @@ def random_labels(
         key: Draws which and what.
         labels: Integers ``[samples]``.
         fraction: In [0, 1]; exactly round(fraction * samples) labels are drawn anew.
-        classes: How many classes to draw from.
+        classes: How many classes to draw from; as many as the labels have unless given.
 
     Raises:
-        ValueError: If the fraction is outside [0, 1].
+        ValueError: If the fraction is outside [0, 1], or a label is of none of the classes.
     """
     labels = jnp.asarray(labels)
+    least, most = int(labels.min()), int(labels.max())
+    count = most + 1 if classes is None else classes
+    if least < 0 or most >= count:
+        raise refusal(f"labels in 0..{count - 1}", f"{least}..{most}", "pass classes=None or more")
     if not 0 <= fraction <= 1:
         raise refusal("a fraction in [0, 1]", fraction, "pass for example fraction=0.2")
     key_which, key_what = jax.random.split(key)
     chosen = jax.random.permutation(key_which, labels.shape[0])[: round(fraction * len(labels))]
-    drawn = jax.random.randint(key_what, chosen.shape, 0, classes, dtype=labels.dtype)
+    drawn = jax.random.randint(key_what, chosen.shape, 0, count, dtype=labels.dtype)
     return labels.at[chosen].set(drawn)
 
 

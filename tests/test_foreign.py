@@ -165,6 +165,28 @@ def test_kernels_of_torch_are_turned():
     )
 
 
+class Flattening(nn.Module):
+    """A convolution and a dense layer behind it."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(3, (3, 3), use_bias=False)(x))
+        return nn.Dense(1, use_bias=False)(x.reshape(x.shape[0], -1))[:, 0]
+
+
+def test_a_module_does_not_tell_torch_which_image_it_flattens():
+    network = models.from_flax(Flattening(), np.ones((2, 4, 4, 2)))
+    kernel, last = network.init(jax.random.key(0))
+    state = {"0.weight": np.transpose(kernel, (3, 2, 0, 1)), "2.weight": np.transpose(last)}
+    with pytest.raises(ValueError, match="which image a dense layer flattens"):
+        models.foreign_weights(network, state)
+    with pytest.raises(ValueError, match="which image a dense layer flattens"):
+        models.torch_weights(network, (kernel, last))
+    flax = {"Conv_0": {"kernel": kernel}, "Dense_0": {"kernel": last}}
+    for ours, theirs in zip(models.foreign_weights(network, flax), (kernel, last), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_zero_biases_are_dropped_and_others_refused(arrays):
     state = torch_state(arrays)
     silent = state | {"0.bias": np.zeros(5)}

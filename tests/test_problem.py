@@ -156,6 +156,12 @@ def test_exactly_the_asked_share_of_labels_is_drawn_anew(key):
     assert np.array_equal(models.tasks.random_labels(key, labels, 0.0), labels)
 
 
+def test_labels_are_drawn_from_as_many_classes_as_there_are(key):
+    labels = jnp.arange(1000) % 10
+    drawn = models.tasks.random_labels(key, labels, 1.0)
+    assert np.all(np.bincount(drawn, minlength=10) > 50)
+
+
 def test_images_in_single_precision_fit_a_convolutional_network_in_double(key):
     network = models.convnet((6, 6, 1), (2,), outputs=1)
     images = jax.random.normal(key, (3, 6, 6, 1), "float32") / 10

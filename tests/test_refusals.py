@@ -137,6 +137,12 @@ REFUSALS = {
     "a share above one": (
         lambda: models.tasks.random_labels(KEY, jnp.zeros(4, int), 1.5), r"a fraction in \[0, 1\]",
     ),
+    "labels of more classes than are drawn": (
+        lambda: models.tasks.random_labels(KEY, jnp.arange(4), 0.5, classes=2), r"labels in 0\.\.1",
+    ),
+    "a teacher with several outputs": (
+        lambda: models.tasks.teacher(KEY, models.mlp((3, 4, 2)), 8, 3), "a network with one output",
+    ),
     # Flows.
     "a solver that is none": (
         lambda: dynamics.gradient_flow(problem(), solver="Bosh3"), "an explicit Runge-Kutta solver",
