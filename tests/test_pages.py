@@ -1,6 +1,7 @@
 """The programs of the pages in docs/ run as they stand, those of a page one after another."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -53,3 +54,13 @@ def test_the_files_that_a_page_names_are_there(page):
     prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
     named = re.findall(r"\[[^\]]*\]\(([^)#:]+)(?:#[^)]*)?\)", prose)
     assert [name for name in named if not (page.parent / name).exists()] == []
+
+
+def test_the_pages_count_the_verdicts_as_the_table_does():
+    rows = (DOCS / "figures" / "verdicts.md").read_text().splitlines()[2:]
+    outcomes = Counter(row.split(" | ")[-1].strip(" |") for row in rows)
+    holds, fails, undecided = (outcomes[name] for name in ("holds", "fails", "undecided"))
+    told = (f"{len(rows)} claims", f"{holds} hold, {fails} fail and {undecided} are undecided")
+    for page in (ROOT / "README.md", DOCS / "figures.md"):
+        text = " ".join(page.read_text().split())
+        assert [words for words in told if words not in text] == []

@@ -10,12 +10,12 @@ README = Path(__file__).resolve().parent.parent / "README.md"
 
 
 def examples():
-    """The README's programs: the notebook's, and the sweep's."""
+    """The README's programs: the notebook's, the sweep's, and the audit's."""
     return re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
 
 
 def test_the_notebook_example_settles_near_the_predicted_rho():
-    code, _ = examples()
+    code, _, _ = examples()
     space = {"print": lambda *_: None}
     exec(compile(code, README.name, "exec"), space)
     both = space["both"]
@@ -26,7 +26,7 @@ def test_the_notebook_example_settles_near_the_predicted_rho():
 
 @pytest.mark.slow
 def test_the_sweep_example_gives_bands_over_the_grid(tmp_path, monkeypatch):
-    _, code = examples()
+    _, code, _ = examples()
     monkeypatch.chdir(tmp_path)
     smaller = code.replace('preset("quickstart")', 'preset("quickstart", "tiny")')
     space = {}
@@ -36,7 +36,19 @@ def test_the_sweep_example_gives_bands_over_the_grid(tmp_path, monkeypatch):
     assert np.all(space["middle"] <= space["high"])
 
 
-def test_the_files_that_the_readme_names_are_there():
-    named = re.findall(r"\]\((docs/[^)]+)\)", README.read_text())
-    assert named
-    assert all((README.parent / name).is_file() for name in named)
+@pytest.mark.slow
+def test_weights_of_another_program_are_audited(tmp_path, monkeypatch):
+    _, _, code = examples()
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    shapes = ((64, 64), (64, 64), (64, 1))
+    np.savez("trained.npz", *(rng.standard_normal(shape) / 8 for shape in shapes))
+    inputs = rng.standard_normal((30, 64)) / 12
+    lines = []
+    space = {"inputs": inputs, "targets": np.sign(inputs[:, 0])}
+    space["print"] = lambda *cells, sep: lines.append(sep.join(cells))
+    exec(compile(code, README.name, "exec"), space)
+    verdicts = [line.split(" | ")[1] for line in lines]
+    assert len(verdicts) > 20
+    assert "holds" in verdicts
+    assert "contested" not in verdicts
