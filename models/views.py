@@ -13,7 +13,7 @@ from .network import Network, Weights
 
 
 class View(Protocol):
-    """A point of weight space as rho times a normalised network."""
+    """A point of weight space as rho times a normalised network, or `Unnormalised` weights."""
 
     @property
     def rho(self) -> Float[Array, ""]:
@@ -25,7 +25,11 @@ class View(Protocol):
 
     @property
     def directions(self) -> Weights:
-        """Each layer with unit Frobenius norm."""
+        """Each layer with unit Frobenius norm, up to the round-off and drift of a run.
+
+        Of `Unnormalised` the weights as they are, of any norms, and the radius is one: what is
+        projected to spheres has to refuse it.
+        """
 
     def evaluate(
         self, network: Network, inputs: Float[Array, "samples ..."]

@@ -1,5 +1,8 @@
 """Kinks and monotony: exact small examples."""
 
+import dataclasses
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +11,7 @@ import pytest
 from references import LINEAR, problem, start
 from rhoflow import dynamics, models
 from rhoflow.dynamics import falls
-from rhoflow.dynamics.observables import kinks
+from rhoflow.dynamics.observables import kinks, regime
 
 NETWORK = models.mlp((2, 3, 1))
 INPUTS = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, -0.8], [0.0, 0.0]])
@@ -43,6 +46,29 @@ def test_the_tolerance_is_a_share_that_no_scale_changes(scale):
 def test_a_network_without_kinks_has_none():
     look = dynamics.observe("dead_units", "on_kinks")
     assert all(value.shape == (0,) for value in look(problem(LINEAR), start(LINEAR)).values())
+
+
+class Pair(nn.Module):
+    """Two dense layers, the first with kinks."""
+
+    @nn.compact
+    def __call__(self, inputs):
+        hidden = nn.relu(nn.Dense(3, use_bias=False)(inputs))
+        return nn.Dense(1, use_bias=False)(hidden)
+
+
+def test_kinks_that_are_not_known_are_refused():
+    """Of a module it is known what its layers give, not which of them have kinks."""
+    network = models.from_flax(Pair(), INPUTS)
+    ours = models.Problem(network, INPUTS, OURS.targets)
+    for ask in (kinks.dead_units, regime.switched_from(HERE)):
+        with pytest.raises(ValueError, match="known which layers have kinks, got flax Pair"):
+            ask(ours, HERE)
+    same = dataclasses.replace(NETWORK, kinks=())
+    with pytest.raises(ValueError, match="known which layers have kinks"):
+        kinks.on_kinks()(models.Problem(same, INPUTS, OURS.targets), HERE)
+    smooth = models.from_flax(Pair(), INPUTS, smooth=True)
+    assert kinks.dead_units(models.Problem(smooth, INPUTS, OURS.targets), HERE).shape == (0,)
 
 
 def test_deeper_layers_see_what_the_layers_below_give():

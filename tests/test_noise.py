@@ -9,7 +9,7 @@ import pytest
 
 from references import RELU, SAMPLES, as_numpy, gradient, problem, start
 from rhoflow import dynamics, models
-from rhoflow.dynamics.observables import noise
+from rhoflow.dynamics.observables import curvature, noise
 
 ROUND_OFF = 1e-12
 OURS, HERE = problem(RELU), start(RELU, rho=1.5)
@@ -159,6 +159,27 @@ def test_networks_whose_samples_depend_on_each_other_are_refused():
     ours = models.Problem(network, OURS.inputs, OURS.targets)
     with pytest.raises(ValueError, match="batch norm"):
         noise.gradient_noise(ours, start(network))
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        noise.gradient_noise,
+        noise.stationarity,
+        noise.batch_gradient(2),
+        noise.noise_eigenvalues(2),
+        curvature.hessian_eigenvalues(),
+        curvature.kernel_eigenvalues(coordinates="polar"),
+        curvature.sharpness(0.1),
+    ],
+)
+def test_weights_without_a_radius_are_not_projected_to_spheres(ask):
+    """They are of any norms, so that V g - <V, g> V is no tangent, and decay is not of rho."""
+    network = models.mlp((4, 6, 1), activation=models.smooth_leaky(0.2))
+    ours = models.Problem(network, OURS.inputs, OURS.targets, 0.05)
+    view = models.Unnormalised(network.init(jax.random.key(0)))
+    with pytest.raises(ValueError, match="expected a radius and unit directions"):
+        ask(ours, view)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def hessian_eigenvalues(
     Raises:
         ValueError: If a name is unknown, a count not positive or not whole, or a block is of other
             coordinates; when it is evaluated, which is when the network is known, if it has no
-            such layer, or no radius where the decay is of one.
+            such layer, or no radius where coordinates are polar or the decay is of one.
     """
     return bind(_hessian, _checked(_Choice(count, products, part, block, coordinates, smallest)))
 
@@ -122,7 +122,8 @@ def sharpness(learning_rate: ArrayLike, products: int = 40, coordinates: str = "
         descent is not stable) and ``converged``.
 
     Raises:
-        ValueError: If the coordinates are unknown or products is not positive.
+        ValueError: If the coordinates are unknown or products is not positive; when it is
+            evaluated, as `hessian_eigenvalues`.
     """
     choice = _checked(_Choice(1, products, "whole", "all", coordinates, False))
     return Partial(bind(_sharpness, choice), jnp.asarray(learning_rate, float))

@@ -26,7 +26,7 @@ from ...models.polar import (
 )
 from ...models.problem import Problem, data_loss, outputs
 from ...models.views import View
-from .points import point
+from .points import point, sphere_point
 
 PARTS = ("whole", "gauss_newton", "residual", "decay")
 COORDINATES = ("polar", "weights")
@@ -45,9 +45,9 @@ def position(coordinates: str, problem: Problem, view: View) -> Point:
     Raises:
         ValueError: If the view is of a linearised network, or has no such coordinates.
     """
-    polar = point(view)
     if coordinates == "polar":
-        return polar
+        return sphere_point(view)
+    point(view)
     return Unnormalised(to_weights(view, problem.network))
 
 

@@ -22,12 +22,16 @@ from ...models.checks import refusal, single
 from ...models.network import PreActivations
 from ...models.problem import Problem, require_separate
 from ...models.views import View
-from .points import pre_activations
+from .points import known_kinks, pre_activations
 from .regime import patterns
 
 
 def dead_units(problem: Problem, view: View) -> Float[Array, "layers"]:
-    """The share of each hidden layer's units that are zero on every sample; layers with kinks."""
+    """The share of each hidden layer's units that are zero on every sample; layers with kinks.
+
+    Raises:
+        ValueError: If the network has kinks and does not know where, as a flax module.
+    """
     shares = [
         jnp.mean(~jnp.any(active, axis=0), dtype=view.rho.dtype)
         for active in patterns(problem, view.directions)
@@ -45,7 +49,7 @@ def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, 
 
     Raises:
         ValueError: If the tolerance is not positive; when it is evaluated, if the network has batch
-            norm or its layers are not known.
+            norm, or its layers or which of them have kinks are not known.
     """
     single("a tolerance", tolerance)
     if not tolerance > 0:
@@ -56,7 +60,7 @@ def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, 
 def _on_kinks(tolerance: float, problem: Problem, view: View) -> Float[Array, "layers"]:
     require_separate(problem, "kinks")
     seen = pre_activations(problem, view)
-    shares = [_share(tolerance, seen[layer]) for layer in problem.network.kinks]
+    shares = [_share(tolerance, seen[layer]) for layer in known_kinks(problem.network)]
     return jnp.stack(shares) if shares else jnp.zeros(0)
 
 

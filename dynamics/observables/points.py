@@ -11,7 +11,8 @@ For the square loss and targets +-1, with l_n = 1 - rho fbar_n,
     (dU_n/dV_k)_tangent = -2 rho l_n (d_k fbar_n - V_k fbar_n).
 
 A linearised network has other derivatives than the network that it came from, and samples of a
-batch with batch norm depend on each other: both are refused where they would give a wrong number.
+batch with batch norm depend on each other: both are refused where they would give a wrong number,
+as are weights without a radius where gradients are projected.
 
 Source: [Dyn] (46), (49), in the mean normalisation and with print's signs corrected.
 """
@@ -24,14 +25,17 @@ from jaxtyping import Array, Float
 from ...models.checks import refusal
 from ...models.layers import is_of_pairs
 from ...models.linearised import Linearised
-from ...models.network import PreActivations, Weights
-from ...models.polar import Polar, project
+from ...models.network import Network, PreActivations, Weights
+from ...models.polar import Polar, Unnormalised, project
 from ...models.problem import Problem, objective, require_separate, take
 from ...models.views import View
 
 
 def point(view: View) -> Polar:
     """The view's radius and directions, free to be differentiated.
+
+    Of `models.Unnormalised` radius one and the weights: derivatives in them are those in weights,
+    and may not be projected. What is projected asks `sphere_point`.
 
     Raises:
         ValueError: If the view is of a linearised network.
@@ -45,6 +49,22 @@ def point(view: View) -> Polar:
     return Polar(view.rho, view.directions)
 
 
+def sphere_point(view: View) -> Polar:
+    """The same where directions lie on unit spheres, so that derivatives can be projected.
+
+    Raises:
+        ValueError: If the view is of a linearised network, or of weights without a radius.
+    """
+    if isinstance(view, Unnormalised):
+        raise refusal(
+            "a radius and unit directions, to whose spheres gradients are projected",
+            "models.Unnormalised weights, of any norms",
+            "observe what is in weights, as curvature with coordinates='weights', or pass a "
+            "homogeneous network's models.to_polar(weights, network=network)",
+        )
+    return point(view)
+
+
 def gradient(problem: Problem, polar: Polar) -> Polar:
     """Of the objective: its derivative in rho, and in each V_k projected to the tangent space."""
     slope = jax.grad(lambda at: objective(problem, at))(polar)
@@ -55,10 +75,11 @@ def sample_gradients(problem: Problem, view: View) -> Polar:
     """The gradient of each sample's U_n: like a point, every array with a first axis ``[samples]``.
 
     Raises:
-        ValueError: If the network has batch norm or the view is of a linearised network.
+        ValueError: If the network has batch norm, or the view is of a linearised network or of
+            weights without a radius.
     """
     require_separate(problem, "gradients of single samples")
-    here = point(view)
+    here = sphere_point(view)
     one = jnp.arange(problem.inputs.shape[0])[:, None]
     return jax.vmap(lambda index: gradient(take(problem, index), here))(one)
 
@@ -91,6 +112,21 @@ def pre_activations(problem: Problem, view: View) -> tuple[PreActivations, ...]:
             "a network whose layers are known", network.name, "make it by models.mlp or convnet"
         )
     return network.pre_activations(view.directions, problem.inputs)
+
+
+def known_kinks(network: Network) -> tuple[int, ...]:
+    """The hidden layers whose units have kinks, by number; none of a smooth network.
+
+    Raises:
+        ValueError: If it is not smooth, and which layers have kinks is not known.
+    """
+    if not network.smooth and not network.kinks:
+        raise refusal(
+            "a network of which it is known which layers have kinks",
+            network.name,
+            "make it by models.mlp or convnet, or say smooth=True where there are none",
+        )
+    return network.kinks
 
 
 def as_matrix(layer: Float[Array, "..."]) -> Float[Array, "inputs outputs"]:

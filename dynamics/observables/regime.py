@@ -21,7 +21,7 @@ from ...models.network import Weights
 from ...models.polar import Unnormalised, to_weights
 from ...models.problem import Problem
 from ...models.views import View
-from .points import as_matrix, output_slopes, point, rows
+from .points import as_matrix, known_kinks, output_slopes, point, rows
 
 
 def displacement_from(start: View) -> Partial:
@@ -58,14 +58,22 @@ def switched_from(start: View) -> Partial:
 
     Returns:
         An observable, one number for each hidden layer with kinks, in [0, 1].
+
+    Raises:
+        ValueError: When it is evaluated, as `patterns`.
     """
     return Partial(_switched, start.directions)
 
 
 def patterns(problem: Problem, directions: Weights) -> tuple[Array, ...]:
-    """Which units are above zero, ``[samples, width]`` for each hidden layer with kinks."""
+    """Which units are above zero, ``[samples, width]`` for each hidden layer with kinks.
+
+    Raises:
+        ValueError: If the network has kinks and does not know where, as a flax module.
+    """
+    numbers = known_kinks(problem.network)
     hidden = problem.network.hidden(directions, problem.inputs)
-    return tuple(hidden[k] > 0 for k in problem.network.kinks)
+    return tuple(hidden[k] > 0 for k in numbers)
 
 
 def _displacement(begin: Weights, problem: Problem, view: View) -> Float[Array, "layers"]:
