@@ -51,6 +51,13 @@ def test_no_flow_of_a_relu_network_ends_above_what_is_found():
     assert float(moments.loss(problem, found.view)) == pytest.approx(float(jnp.min(found.gaps)))
 
 
+def test_a_network_whose_gap_changes_with_the_scale_is_refused():
+    """Its layers cannot be divided by their norms, which `largest_margin` does."""
+    network = models.mlp((ref.FEATURES, 3, 1), activation=models.smooth_leaky(0.2))
+    with pytest.raises(ValueError, match="positively homogeneous in every layer"):
+        largest_margin(ref.problem(network), KEY, starts=1, steps=1)
+
+
 def test_another_loss_is_refused():
     square = ref.problem(ref.RELU)
     problem = models.Problem(

@@ -321,6 +321,13 @@ def test_what_has_no_bounds_is_refused():
         wide.nc1(binary, point)
     with pytest.raises(ValueError, match="one-hot targets"):
         wide_descent.slope(1.0)(binary, point)
+    flat = models.Problem(models.deep_linear((4, 3, 3)), np.eye(4), np.eye(3)[[0, 1, 2, 0]])
+    layers = flat.network.init(jax.random.key(0))
+    linearised = models.Linearised(layers, layers)
+    asked = wide_descent.requirements(0.1, gamma=1.0, fit=0.1, imbalance=0.1)
+    for one in (wide_descent.slope(1.0), wide_descent.ball(1.0), asked):
+        with pytest.raises(ValueError, match="a linearised network"):
+            one(flat, linearised)
     with pytest.raises(ValueError, match="least slope"):
         wide_descent.slope(1.5)
     with pytest.raises(ValueError, match="positive fit"):

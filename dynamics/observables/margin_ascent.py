@@ -23,7 +23,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from ...models.network import Weights
-from ...models.polar import Polar, normalise
+from ...models.polar import Polar, normalise, require_radius
 from ...models.problem import Problem
 from . import moments
 
@@ -58,8 +58,10 @@ def largest_margin(
         steps: Of L-BFGS from each.
 
     Raises:
-        ValueError: If the loss is not the square one.
+        ValueError: If the loss is not the square one, or the network is not homogeneous in every
+            layer, so that the gap changes with the scale.
     """
+    require_radius(problem.network, "take one without biases, of activations that scale")
 
     def descend(member: Key[Array, ""]) -> tuple[Weights, Float[Array, ""]]:
         return _least_gap(problem, problem.network.init(member), steps)

@@ -72,8 +72,8 @@ def slope(gamma: float) -> Callable[[Problem, View], Bounded]:
         gamma: The least slope of the activation: that of `models.leaky_relu`, 1 if linear.
 
     Raises:
-        ValueError: If gamma is not in [0, 1]; when observed, if targets are +-1 or the network has
-            batch norm or less than two layers.
+        ValueError: If gamma is not in [0, 1]; when observed, if targets are +-1, the network has
+            batch norm or less than two layers, or the view is of a linearised network.
     """
     return bind(_slope, _checked(gamma))
 
@@ -201,6 +201,7 @@ def _decayed_slope(gamma: float, problem: Problem, view: View) -> Bounded:
 
 
 def _ball(gamma: float, problem: Problem, view: View) -> Quantities:
+    point(view)
     weights = to_weights(view, problem.network)
     _, decay, _ = _costs(problem, weights)
     first, upper = _sizes(problem, weights)
