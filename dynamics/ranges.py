@@ -8,7 +8,7 @@ that are traced cannot be looked at: of those only shapes are checked.
 import numpy as np
 from jaxtyping import Array, ArrayLike
 
-from ..models.checks import is_traced, refusal
+from ..models.checks import is_traced, refusal, whole
 from ..models.problem import Problem
 from ..models.targets import encoding_of
 
@@ -43,6 +43,20 @@ def in_range(name: str, value: ArrayLike) -> None:
     if name == "momentum" and not 0 <= least <= most < 1:
         worst = least if least < 0 else most
         raise refusal("a momentum in [0, 1)", worst, "pass for example 0.9")
+
+
+def check_batch_size(size: int, samples: int) -> None:
+    """Refuses what is no number of samples in a batch.
+
+    Args:
+        size: Of a batch.
+        samples: How many there are.
+
+    Raises:
+        ValueError: If the size is no whole number in 1..samples.
+    """
+    if not 1 <= whole((size,), "a batch size")[0] <= samples:
+        raise refusal(f"a batch size in 1..{samples}", size, "change batch_size")
 
 
 def check_data(problem: Problem, name: str, value: Array, *, members: bool = False) -> None:

@@ -6,13 +6,14 @@ Statistical tests reject a right program with probability FALSE_ALARM; their key
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import stats
 
 from references import LOOK, difference, problem, start
 from rhoflow import dynamics, models
 from rhoflow.dynamics import batches
-from rhoflow.dynamics.descents.batches import EPOCH_STREAM, stream
+from rhoflow.dynamics.descents.drawing import EPOCH_STREAM, stream
 
 ROUND_OFF = 1e-12
 FALSE_ALARM = 1e-4
@@ -132,3 +133,37 @@ def test_given_batches_end_the_run_when_they_are_used_up():
     assert np.all(np.isfinite(run.final.position.rho))
     with pytest.raises(RuntimeError, match="used up the batches that were given"):
         dynamics.simulate(descent, start(), times=times, observe=LOOK, throw=True)
+
+
+def test_balanced_batches_hold_the_targets_whoever_takes_them():
+    ours = problem()
+    way = batches.balanced(ours.targets, 4)
+    for made in (
+        dynamics.sgd(ours, 0.1, batches=way),
+        dynamics.descent(ours, optax.adam, 0.1, batches=way),
+        dynamics.sgd(ours, 0.1, batch_size=4, sampling="balanced"),
+    ):
+        with pytest.raises(ValueError, match="stand alone"):
+            dynamics.replace(made, targets=ours.targets)
+    unused = dynamics.sgd(ours, 0.1, batches=[[0, 1]], sampling="balanced")
+    flipped = dynamics.replace(unused, targets=-ours.targets)
+    np.testing.assert_array_equal(flipped.problem.targets, -ours.targets)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda: batches.reshuffled(12, 1),
+        lambda: batches.with_replacement(12, 1),
+        lambda: batches.given([[0], [1]], 12),
+    ],
+    ids=["reshuffled", "with replacement", "given"],
+)
+def test_batches_of_one_are_refused_under_batch_norm_however_they_come(way):
+    ours = problem(models.mlp((4, 5, 1), batch_norm=True))
+    for make in (
+        lambda: dynamics.sgd(ours, 0.1, batches=way()),
+        lambda: dynamics.descent(ours, optax.adam, 0.1, batches=way()),
+    ):
+        with pytest.raises(ValueError, match="batches of two samples or more with batch norm"):
+            make()

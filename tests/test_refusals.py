@@ -215,6 +215,38 @@ REFUSALS = {
     "more in a batch than there are": (
         lambda: dynamics.sgd(problem(), 0.1, batch_size=13), r"a batch size in 1\.\.12, got 13",
     ),
+    "a batch of two and a half": (
+        lambda: batches.with_replacement(12, 2.5), "a batch size as whole numbers",
+    ),
+    "a balanced batch of two and a half": (
+        lambda: batches.balanced(SIGNS, 2.5), "a batch size as whole numbers",
+    ),
+    "a diffusion of batches of two and a half": (
+        lambda: dynamics.diffusion(problem(), 0.1, batch_size=2.5, step=0.1),
+        "a batch size as whole numbers",
+    ),
+    "a diffusion at an infinite rate": (
+        lambda: dynamics.diffusion(problem(), np.inf, batch_size=3, step=0.1), "a finite, positive",
+    ),
+    "a corrected flow of batches of two and a half": (
+        lambda: dynamics.corrected_flow(problem(), 0.1, batch_size=2.5),
+        "a batch size as whole numbers",
+    ),
+    "a corrected flow at an infinite rate": (
+        lambda: dynamics.corrected_flow(problem(), np.inf), "a finite learning_rate",
+    ),
+    "batches as a table for any optimiser": (
+        lambda: dynamics.descent(problem(), optax.adam, 0.1, batches=[[0, 1]]),
+        "batches, got a list",
+    ),
+    "times of half a step": (
+        lambda: dynamics.times_at(dynamics.gradient_descent(problem(), 0.1), steps=[0.5]),
+        "whole numbers of steps",
+    ),
+    "times of steps before the start": (
+        lambda: dynamics.times_at(dynamics.gradient_descent(problem(), 0.1), steps=[-1, 2]),
+        "numbers of steps or epochs from 0 on",
+    ),
     "an empty batch": (
         lambda: dynamics.sgd(problem(), 0.1, batch_size=0, sampling="replacement"),
         r"a batch size in 1\.\.12",

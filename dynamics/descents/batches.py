@@ -1,7 +1,7 @@
 """Which samples a step of descent sees.
 
 All randomness comes from the run's key and the count of steps or epochs, never from what was drawn
-before: ``fold_in(fold_in(key, stream), count)``. So a run that is resumed in the middle of an epoch
+before (`dynamics.descents.drawing`). So a run that is resumed in the middle of an epoch
 goes on with the very batches that it would have had.
 
 Source: reshuffled batches, [Dyn] section 6; class-balanced ones, [Dyn] Theorem 6; random sample
@@ -9,33 +9,18 @@ weights of mean one, [M117] appendix D.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Key, PyTree
+from jaxtyping import Array, ArrayLike, Key, PyTree
 
 from ...models.binding import bind
-from ...models.checks import is_traced, refusal, unknown
+from ...models.checks import is_traced, refusal, unknown, whole
 from ...models.targets import classes_of
-
-EPOCH_STREAM, STEP_STREAM, LABEL_STREAM, TURN_STREAM = 0, 1, 2, 3
-
-
-class Batch(NamedTuple):
-    """What one step sees.
-
-    Attributes:
-        indices: Some of the samples, or None for all.
-        weights: Their weights, of mean one, or None where all count alike.
-        turn: A key by which the weights' noise is turned to a random direction, or None.
-    """
-
-    indices: Int[Array, "batch"] | None = None
-    weights: Float[Array, "samples"] | None = None
-    turn: Key[Array, ""] | None = None
+from ..ranges import check_batch_size
+from . import drawing
+from .drawing import Batch
 
 
 class Batches(eqx.Module):
@@ -52,6 +37,9 @@ class Batches(eqx.Module):
         random: Whether a key is needed.
         samples: Of how many training samples, None for any.
         isotropic: Whether the noise of weights is turned to random directions.
+        size: Samples in a batch, None for all.
+        tied: Names of a dynamics' numbers that the batches were made for, which do not change
+            alone: the targets of balanced ones.
     """
 
     data: PyTree
@@ -63,11 +51,13 @@ class Batches(eqx.Module):
     random: bool = eqx.field(static=True, default=True)
     samples: int | None = eqx.field(static=True, default=None)
     isotropic: bool = eqx.field(static=True, default=False)
+    size: int | None = eqx.field(static=True, default=None)
+    tied: tuple[str, ...] = eqx.field(static=True, default=())
 
 
 def full_batch() -> Batches:
     """All samples at every step: gradient descent."""
-    return Batches((), _no_order, _everything, steps_per_epoch=1, random=False)
+    return Batches((), drawing.no_order, drawing.everything, steps_per_epoch=1, random=False)
 
 
 def reshuffled(samples: int, size: int) -> Batches:
@@ -83,10 +73,10 @@ def reshuffled(samples: int, size: int) -> Batches:
     Raises:
         ValueError: If the size is not in 1..samples.
     """
-    _check_size(size, samples)
+    check_batch_size(size, samples)
     return Batches(
-        (), bind(_permutation, samples), bind(_piece, size), samples // size, by_epoch=True,
-        samples=samples,
+        (), bind(drawing.permutation, samples), bind(drawing.piece, size), samples // size,
+        by_epoch=True, samples=samples, size=size,
     )  # fmt: skip
 
 
@@ -100,9 +90,9 @@ def with_replacement(samples: int, size: int) -> Batches:
     Raises:
         ValueError: If the size is not in 1..samples.
     """
-    _check_size(size, samples)
-    pick = bind(_independent, samples, size)
-    return Batches((), _no_order, pick, samples // size, samples=samples)
+    check_batch_size(size, samples)
+    pick = bind(drawing.independent, samples, size)
+    return Batches((), drawing.no_order, pick, samples // size, samples=samples, size=size)
 
 
 def balanced(targets: ArrayLike, size: int) -> Batches:
@@ -117,6 +107,7 @@ def balanced(targets: ArrayLike, size: int) -> Batches:
     Raises:
         ValueError: If the size is no multiple of the number of classes, or too large.
     """
+    whole((size,), "a batch size")
     labels = np.asarray(classes_of(jnp.asarray(targets)))
     classes, counts = np.unique(labels, return_counts=True)
     each, rest = divmod(size, len(classes))
@@ -130,8 +121,8 @@ def balanced(targets: ArrayLike, size: int) -> Batches:
     members = tuple(jnp.asarray(np.flatnonzero(labels == c), jnp.int32) for c in classes)
     per_epoch = int(counts.min()) // each
     return Batches(
-        members, _permute_each, bind(_piece_of_each, each), per_epoch, by_epoch=True,
-        samples=len(labels),
+        members, drawing.permute_each, bind(drawing.piece_of_each, each), per_epoch,
+        by_epoch=True, samples=len(labels), size=size, tied=("targets",),
     )  # fmt: skip
 
 
@@ -156,8 +147,9 @@ def given(indices: ArrayLike, samples: int) -> Batches:
     per_epoch = max(samples // rows.shape[1], 1)
     table = jnp.asarray(rows, jnp.int32)
     return Batches(
-        table, _no_order, _row, per_epoch, steps=rows.shape[0], random=False, samples=samples
-    )
+        table, drawing.no_order, drawing.row, per_epoch, steps=rows.shape[0], random=False,
+        samples=samples, size=rows.shape[1],
+    )  # fmt: skip
 
 
 def random_weights(samples: int, variance: float = 1.0) -> Batches:
@@ -173,7 +165,11 @@ def random_weights(samples: int, variance: float = 1.0) -> Batches:
     if not is_traced(variance) and not variance > 0:
         raise refusal("a positive variance of the weights", variance, "pass for example 1.0")
     return Batches(
-        jnp.asarray(variance), _no_order, bind(_gamma_weights, samples), 1, samples=samples
+        jnp.asarray(variance),
+        drawing.no_order,
+        bind(drawing.gamma_weights, samples),
+        1,
+        samples=samples,
     )
 
 
@@ -190,8 +186,10 @@ def gaussian_weights(samples: int, variance: ArrayLike, *, isotropic: bool = Fal
             direction: the same trace, spread evenly over all coordinates. Descents refuse it on
             networks with masked layers, whose zeros are no coordinates.
     """
-    pick = bind(_gaussian_weights, samples, isotropic)
-    return Batches(jnp.asarray(variance), _no_order, pick, 1, samples=samples, isotropic=isotropic)
+    pick = bind(drawing.gaussian_weights, samples, isotropic)
+    return Batches(
+        jnp.asarray(variance), drawing.no_order, pick, 1, samples=samples, isotropic=isotropic
+    )
 
 
 def choose(
@@ -218,80 +216,3 @@ def choose(
     if sampling not in ways:
         raise unknown("sampling", sampling, ways)
     return ways[sampling]()
-
-
-def stream(key: Key[Array, ""], number: int, count: Array) -> Key[Array, ""]:
-    """The key of one draw: of stream ``number``, at a count of steps or epochs.
-
-    Args:
-        key: Of the run.
-        number: Of the stream, one for each thing that is random.
-        count: Steps or epochs so far.
-    """
-    return jax.random.fold_in(jax.random.fold_in(key, number), count)
-
-
-def _check_size(size: int, samples: int) -> None:
-    if not 1 <= size <= samples:
-        raise refusal(f"a batch size in 1..{samples}", size, "change batch_size")
-
-
-def _no_order(data: PyTree, key: Key[Array, ""]) -> PyTree:
-    del data, key
-    return ()
-
-
-def _permutation(samples: int, data: PyTree, key: Key[Array, ""]) -> Int[Array, "samples"]:
-    del data
-    return jax.random.permutation(key, samples).astype(jnp.int32)
-
-
-def _permute_each(data: tuple[Array, ...], key: Key[Array, ""]) -> tuple[Array, ...]:
-    keys = jax.random.split(key, len(data))
-    return tuple(jax.random.permutation(k, c) for k, c in zip(keys, data, strict=True))
-
-
-def _everything(data: Any, order: Any, key: Any, step: Array) -> Batch:
-    del data, order, key, step
-    return Batch()
-
-
-def _piece(size: int, data: Any, order: Array, key: Any, step: Array) -> Batch:
-    del data, key
-    return Batch(indices=jax.lax.dynamic_slice_in_dim(order, step * size, size))
-
-
-def _piece_of_each(each: int, data: Any, order: Any, key: Any, step: Array) -> Batch:
-    del data, key
-    pieces = [jax.lax.dynamic_slice_in_dim(c, step * each, each) for c in order]
-    return Batch(indices=jnp.concatenate(pieces))
-
-
-def _independent(
-    samples: int, size: int, data: Any, order: Any, key: Key[Array, ""], step: Array
-) -> Batch:
-    del data, order
-    draws = jax.random.randint(stream(key, STEP_STREAM, step), (size,), 0, samples)
-    return Batch(indices=draws.astype(jnp.int32))
-
-
-def _row(data: Array, order: Any, key: Any, step: Array) -> Batch:
-    del order, key
-    return Batch(indices=data[step])
-
-
-def _gamma_weights(
-    samples: int, data: Array, order: Any, key: Key[Array, ""], step: Array
-) -> Batch:
-    del order
-    draws = jax.random.gamma(stream(key, STEP_STREAM, step), 1 / data, (samples,))
-    return Batch(weights=data * draws)
-
-
-def _gaussian_weights(
-    samples: int, isotropic: bool, data: Array, order: Any, key: Key[Array, ""], step: Array
-) -> Batch:
-    del order
-    draws = jax.random.normal(stream(key, STEP_STREAM, step), (samples,), data.dtype)
-    turn = stream(key, TURN_STREAM, step) if isotropic else None
-    return Batch(weights=1 + jnp.sqrt(data) * (draws - jnp.mean(draws)), turn=turn)

@@ -22,17 +22,16 @@ from jaxtyping import ArrayLike, Float
 
 from ...models import losses
 from ...models.binding import bind
-from ...models.checks import is_traced, refusal, single
+from ...models.checks import expect, is_traced, refusal, single
 from ...models.layers import is_masked
 from ...models.network import Weights
 from ...models.problem import Problem
 from ..normalisation import Normalisation, fitting
 from ..ranges import in_range
 from ..types import Dynamics
-from . import batches as drawing
 from . import stepping
 from .averaging import averaging
-from .batches import Batches
+from .batches import Batches, full_batch
 from .clock import Clock, Schedule, Stop, stops, times_of_steps
 from .stepping import DescentMemory, DescentParameters
 
@@ -73,8 +72,8 @@ def descent(
     Raises:
         ValueError: If the rate is negative or infinite, a momentum is outside [0, 1), the
             normalisation does not fit the network, label noise is negative or the loss not the
-            square one, or the optimiser takes no such hyper-parameters or needs more than a
-            gradient.
+            square one, batches are of another number of samples, or of one with batch norm, or
+            the optimiser takes no such hyper-parameters or needs more than a gradient.
     """
     chosen = fitting(problem, normalisation)
     schedule = learning_rate if callable(learning_rate) else None
@@ -86,7 +85,7 @@ def descent(
         raise refusal("a momentum that could be warm", sorted(hyperparameters), "pass momentum=0.9")
     options = {k: v for k, v in hyperparameters.items() if not _is_number(v)}
     numbers = {k: v for k, v in hyperparameters.items() if k not in options}
-    drawn = drawing.full_batch() if batches is None else batches
+    drawn = full_batch() if batches is None else batches
     dtype = problem.inputs.dtype
     _check_batches(problem, drawn)
     static = tuple(sorted(options.items()))
@@ -129,7 +128,8 @@ def times_at(
         Times ``[T]`` in units of the running sum of learning rates, float64.
 
     Raises:
-        ValueError: If the dynamics has no steps, or both or neither are given.
+        ValueError: If the dynamics has no steps, both or neither are given, one is negative, or
+            steps are not whole.
     """
     parameters = dynamics.parameters
     if not isinstance(parameters, DescentParameters):
@@ -138,6 +138,10 @@ def times_at(
         raise refusal("either steps or epochs", "both or neither", "pass one of them")
     per_epoch = parameters.batches.steps_per_epoch
     counts = np.asarray(steps) if epochs is None else np.asarray(epochs) * per_epoch
+    if not np.all(np.isfinite(counts)) or np.any(counts < 0):
+        raise refusal("numbers of steps or epochs from 0 on", counts, "count from the start")
+    if steps is not None and np.any(counts % 1):
+        raise refusal("whole numbers of steps", counts, "pass epochs= for parts of a pass")
     return times_of_steps(_clock(parameters), np.rint(counts).astype(np.int64))
 
 
@@ -191,8 +195,12 @@ def _check_label_noise(problem: Problem, label_noise: ArrayLike | None) -> None:
 
 def _check_batches(problem: Problem, batches: Batches) -> None:
     samples, network = problem.inputs.shape[0], problem.network
+    expect(batches, Batches, "batches", "pass for example dynamics.batches.given(indices, samples)")
     if batches.samples not in (None, samples):
         raise refusal(f"batches of {samples} samples", f"of {batches.samples}", "make them anew")
+    if network.couples and batches.size == 1:
+        remedy = "a single sample is its own mean, and every hidden unit would be zero"
+        raise refusal("batches of two samples or more with batch norm", "of one", remedy)
     if batches.isotropic and any(map(is_masked, network.layers)):
         raise refusal(
             "a network without masked layers for isotropic noise, which would move their zeros",

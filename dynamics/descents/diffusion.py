@@ -29,6 +29,7 @@ from jaxtyping import ArrayLike
 from ...models.checks import is_traced, refusal, single, unknown
 from ...models.problem import Problem
 from ..normalisation import Normalisation, samples_apart
+from ..ranges import check_batch_size
 from ..types import Dynamics
 from .batches import gaussian_weights
 from .descent import descent
@@ -69,23 +70,23 @@ def diffusion(
     samples = problem.inputs.shape[0]
     if noise not in NOISES:
         raise unknown("noise", noise, NOISES)
-    if not 1 <= batch_size <= samples:
-        raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")
+    check_batch_size(batch_size, samples)
     single("learning_rate", learning_rate)
     single("step", step)
     if not is_traced((learning_rate, step)) and not (
-        jnp.asarray(learning_rate) > 0 and jnp.asarray(step) > 0
+        0 < jnp.asarray(learning_rate) < jnp.inf and 0 < jnp.asarray(step) < jnp.inf
     ):
         raise refusal(
-            "a positive learning rate and step", f"{learning_rate} and {step}", "change them"
+            "a finite, positive learning rate and step",
+            f"{learning_rate} and {step}",
+            "change them",
         )
     share = 1.0 if replacement else (samples - batch_size) / max(samples - 1, 1)
     variance = jnp.asarray(learning_rate) * share * samples / (batch_size * jnp.asarray(step))
     drawn = gaussian_weights(
         samples, variance.astype(problem.inputs.dtype), isotropic=noise == "isotropic"
     )
-    made = descent(
+    drawn = dataclasses.replace(drawn, tied=("learning_rate",))
+    return descent(
         problem, optax.sgd, step, name="diffusion", batches=drawn, normalisation=normalisation
     )
-    parameters = dataclasses.replace(made.parameters, tied=("learning_rate",))
-    return dataclasses.replace(made, parameters=parameters)

@@ -8,12 +8,9 @@ time, so that both follow the gradient flow to first order in eta.
 Source: [Dyn] (46), with corrected signs (`dynamics.descents.constrained`).
 """
 
-import dataclasses
-
 import optax
 from jaxtyping import ArrayLike
 
-from ...models.checks import refusal
 from ...models.problem import Problem
 from ..normalisation import Normalisation
 from ..types import Dynamics
@@ -91,15 +88,7 @@ def sgd(
       momentum       0.5
     """
     drawn = choose(problem.targets, batch_size, sampling, batches)
-    if problem.network.couples and batch_size == 1:
-        remedy = "a single sample is its own mean, and every hidden unit would be zero"
-        raise refusal("batches of two samples or more with batch norm", "of one", remedy)
-    made = descent(
+    return descent(
         problem, optax.sgd, learning_rate, name="sgd", batches=drawn,
         normalisation=normalisation, warm=warm, label_noise=label_noise, momentum=momentum,
     )  # fmt: skip
-    if sampling != "balanced":
-        return made
-    # Balanced batches know the classes of the targets.
-    parameters = dataclasses.replace(made.parameters, tied=("targets",))
-    return dataclasses.replace(made, parameters=parameters)

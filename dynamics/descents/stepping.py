@@ -2,7 +2,7 @@
 
 A run is an integer count of steps. The compiled loop over steps runs within a loop over epochs that
 draws each epoch's order; all randomness comes from the key and the counts
-(`dynamics.descents.batches`).
+(`dynamics.descents.drawing`).
 """
 
 from collections.abc import Callable
@@ -18,10 +18,11 @@ from ...models.checks import refusal
 from ...models.problem import Problem, take
 from ..normalisation import Normalisation, gradient
 from ..types import State, Status
-from . import batches as drawing
-from .batches import Batch, Batches
+from . import drawing
+from .batches import Batches
 from .clock import Schedule, Stop
 from .constrained import constrained
+from .drawing import Batch
 
 
 class DescentParameters(eqx.Module):
@@ -37,7 +38,6 @@ class DescentParameters(eqx.Module):
         normalisation: Which coordinates move.
         schedule: Rate of each step, or None.
         warm: Whether the momentum buffer starts on its slow manifold.
-        tied: Names of numbers that the batches were made for, which do not change alone.
     """
 
     problem: Problem
@@ -49,7 +49,11 @@ class DescentParameters(eqx.Module):
     normalisation: Normalisation = eqx.field(static=True)
     schedule: Schedule | None = eqx.field(static=True)
     warm: bool = eqx.field(static=True)
-    tied: tuple[str, ...] = eqx.field(static=True, default=())
+
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Names of numbers that the batches were made for, which do not change alone."""
+        return self.batches.tied
 
 
 class DescentMemory(NamedTuple):

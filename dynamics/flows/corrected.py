@@ -30,6 +30,7 @@ from ...models.binding import bind
 from ...models.checks import is_traced, refusal, single
 from ...models.problem import Problem, take
 from ..normalisation import Normalisation, fitting, gradient, hold, prepare, samples_apart
+from ..ranges import check_batch_size
 from ..types import Dynamics
 from .build import Integration, build
 from .motion import Motion
@@ -91,9 +92,11 @@ def rates(
         single(name, value)
     eta, beta = (jnp.asarray(x, problem.inputs.dtype) for x in (learning_rate, momentum))
     least = "> 0" if positive else ">= 0"
-    if not is_traced((eta, beta)) and not ((eta > 0 if positive else eta >= 0) and 0 <= beta < 1):
+    if not is_traced((eta, beta)) and not (
+        (eta > 0 if positive else eta >= 0) and eta < jnp.inf and 0 <= beta < 1
+    ):
         raise refusal(
-            f"learning_rate {least} and momentum in [0, 1)",
+            f"a finite learning_rate {least} and momentum in [0, 1)",
             f"{learning_rate} and {momentum}",
             "take those of the descent that is followed",
         )
@@ -170,6 +173,4 @@ def _gradient_spread(
 def _check_batch(problem: Problem, batch_size: int | None) -> None:
     if batch_size is not None:
         samples_apart(problem, "the minibatch term")
-    samples = problem.inputs.shape[0]
-    if batch_size is not None and not 1 <= batch_size <= samples:
-        raise refusal(f"a batch size in 1..{samples}", batch_size, "change batch_size")
+        check_batch_size(batch_size, problem.inputs.shape[0])
