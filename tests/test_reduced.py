@@ -90,6 +90,24 @@ def test_one_layer_may_start_anywhere_and_two_may_balance_margin_and_decay(start
     np.testing.assert_allclose(balanced, 0.5 / (1 + 4 * 0.9 * 0.5 * TIMES), rtol=1e-12)
 
 
+@pytest.mark.parametrize("growth", [0.0, 1e-12, -1e-12, 1e-6, -1e-6, 1e-3, 0.1, -0.5])
+def test_the_time_of_two_layers_is_known_where_decay_meets_the_margin(growth):
+    """Against the quadrature of dt = d rho / (4 rho (growth - M rho))."""
+    numbers = {"mean_margin": 0.8 + growth, "second_moment": 0.4, "decay": 0.8}
+    for first, last in ((0.5, 0.499999), (0.5, 0.3), (2.0, 0.45), (0.5, 2.0)):
+        grown = (0.8 + growth) - 0.8  # as it is in double precision
+        exact, _ = scipy.integrate.quad(
+            lambda rho, grown=grown: 1 / (4 * rho * (grown - 0.4 * rho)), first, last, epsrel=1e-13
+        )
+        found = logistic.time(last, start=first, layers=2, **numbers)
+        np.testing.assert_allclose(found, exact, rtol=1e-12)
+
+    def by_decay(decay):
+        return logistic.time(0.3, start=0.5, layers=2, **numbers | {"decay": decay})
+
+    assert np.isfinite(jax.grad(by_decay)(0.8))
+
+
 def test_four_layers_have_the_elementary_time_of_the_documents():
     """t = [-2/sqrt u + 2 artanh sqrt u] / (8 a sqrt rho_inf), a difference, and the general G."""
     a, limit = FROZEN["mean_margin"], 0.8 / 0.9

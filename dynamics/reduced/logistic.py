@@ -40,7 +40,7 @@ from jaxtyping import Array, ArrayLike, Float
 from ...models.checks import is_traced, refusal
 from . import arguments
 from .beta import incomplete_beta
-from .functions import relative_expm1
+from .functions import relative_expm1, relative_log1p
 from .root import increasing_root
 
 SATURATED = 100.0
@@ -152,11 +152,30 @@ def time(
         rate = moment + lam
         return jnp.log((mu - rate * first) / (mu - rate * last)) / (2 * rate)
     if layers == 2:
-        limit, rate = mu - lam, 4 * (mu - lam)
-        return jnp.log(last / first * (limit - moment * first) / (limit - moment * last)) / rate
+        return _time_of_two(last, first, mu - lam, moment)
     clock, above = _deep_rate(mu, moment, layers), first * moment > mu
     begin, end = (_deep_clock(_logit(r, mu, moment, above), layers, above) for r in (first, last))
     return (end - begin) / clock
+
+
+def _time_of_two(
+    last: Float[Array, "..."],
+    first: Float[Array, "..."],
+    growth: Float[Array, "..."],
+    moment: Float[Array, "..."],
+) -> Float[Array, "..."]:
+    """Of two layers, ln(1 + y) / (4 growth), where growth = mu - lambda may be zero or small.
+
+    With y = growth (last - first) / (first (growth - moment last)) the growth goes out where y is
+    small. Where it is not, ln(1 + y) is that of a product without differences of last and first.
+    """
+    left = growth - moment * last
+    excess = growth * (last - first) / (first * left)
+    near = jnp.abs(excess) < 0.5
+    gap = 4 * first * jnp.where(near, left, 1.0)
+    close = (last - first) / gap * relative_log1p(jnp.where(near, excess, 0.0))
+    ratio = jnp.where(near, 1.0, last / first * (growth - moment * first) / left)
+    return jnp.where(near, close, jnp.log(ratio) / (4 * jnp.where(near, 1.0, growth)))
 
 
 def plateau_time(start: ArrayLike, *, mean_margin: ArrayLike, layers: int) -> Float[Array, "..."]:
