@@ -160,6 +160,16 @@ def test_values_that_do_not_fit_are_refused():
         falls(TIMES[::-1], RHO)
 
 
+def test_an_observable_of_nothing_keeps_the_precision():
+    """Of one layer there are no pairs and no hidden units, in single precision like the rest."""
+    single = problem(models.deep_linear((4, 1)), dtype=np.float32)
+    here = models.to_polar((jnp.ones((4, 1), np.float32),))
+    names = ("alignment", "imbalances", "layer_distances", "dead_units", "on_kinks")
+    found = dynamics.observe(*names, switched=regime.switched_from(here))(single, here)
+    assert {value.shape for value in found.values()} == {(0,)}
+    assert {value.dtype for value in found.values()} == {np.dtype(np.float32)}
+
+
 def test_a_tolerance_is_a_number():
     with pytest.raises(ValueError, match="a tolerance as a number"):
         kinks.on_kinks("a")

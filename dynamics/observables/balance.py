@@ -33,7 +33,7 @@ from ...models.problem import Problem, require_separate
 from ...models.views import View
 from .class_moments import class_moments
 from .decompositions import operator_norm, singular_values
-from .points import pre_activations
+from .points import pre_activations, stacked
 
 
 def imbalances(problem: Problem, view: View) -> Float[Array, "pairs"]:
@@ -71,7 +71,8 @@ def negativity(problem: Problem, view: View) -> Float[Array, "hidden"]:
         "standardised pre-activations are negative about half the time by construction",
     )
     seen = (at.values for at in pre_activations(problem, view))
-    return _stacked([operator_norm(jnp.minimum(z, 0)) / operator_norm(z) for z in seen])
+    shares = [operator_norm(jnp.minimum(z, 0)) / operator_norm(z) for z in seen]
+    return stacked(shares, view.rho.dtype)
 
 
 def head_condition(problem: Problem, view: View, linear_layers: int = 0) -> Float[Array, "head"]:
@@ -132,19 +133,11 @@ def _of_pairs(
 ) -> Float[Array, "pairs"]:
     """A measure of W_{l+1}^T W_{l+1} and W_l W_l^T; ours are the transposes of the documents' W."""
     weights = to_weights(view, problem.network)
-    return _stacked(
-        [
-            measure(high @ high.T, low.T @ low)
-            if _fit(low, high)
-            else jnp.full((), jnp.nan, low.dtype)
-            for low, high in itertools.pairwise(weights)
-        ]
-    )
-
-
-def _stacked(found: list[Array]) -> Float[Array, "found"]:
-    """None of them where the network has one layer."""
-    return jnp.stack(found) if found else jnp.zeros(0)
+    found = [
+        measure(high @ high.T, low.T @ low) if _fit(low, high) else jnp.full((), jnp.nan, low.dtype)
+        for low, high in itertools.pairwise(weights)
+    ]
+    return stacked(found, weights[0].dtype)
 
 
 def _fit(low: Array, high: Array) -> bool:

@@ -30,7 +30,7 @@ from ...models.problem import Problem
 from ...models.views import View
 from . import decompositions
 from .moments import normalised_outputs
-from .points import matrices, output_slopes
+from .points import matrices, output_slopes, stacked
 
 
 def constraint_residuals(problem: Problem, view: View) -> Float[Array, "samples layers"]:
@@ -66,12 +66,12 @@ def alignment(problem: Problem, view: View) -> Float[Array, "pairs"]:
     found = []
     for first, second in itertools.pairwise(matrices(problem, view.directions)):
         if first.shape[1] != second.shape[0]:
-            found.append(jnp.asarray(jnp.nan))
+            found.append(jnp.full((), jnp.nan, first.dtype))
             continue
         given = decompositions.svd(first)[2][0]
         taken = decompositions.svd(second)[0][:, 0]
         found.append(jnp.abs(jnp.sum(given * taken)))
-    return jnp.stack(found) if found else jnp.zeros(0)
+    return stacked(found, view.rho.dtype)
 
 
 def projection_distance(problem: Problem, view: View) -> Float[Array, "layers"]:

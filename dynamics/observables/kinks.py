@@ -22,7 +22,7 @@ from ...models.checks import refusal, single
 from ...models.network import PreActivations
 from ...models.problem import Problem, require_separate
 from ...models.views import View
-from .points import known_kinks, pre_activations
+from .points import known_kinks, pre_activations, stacked
 from .regime import patterns
 
 
@@ -36,7 +36,7 @@ def dead_units(problem: Problem, view: View) -> Float[Array, "layers"]:
         jnp.mean(~jnp.any(active, axis=0), dtype=view.rho.dtype)
         for active in patterns(problem, view.directions)
     ]
-    return jnp.stack(shares) if shares else jnp.zeros(0)
+    return stacked(shares, view.rho.dtype)
 
 
 def on_kinks(tolerance: float = 1e-4) -> Callable[[Problem, View], Float[Array, "layers"]]:
@@ -61,7 +61,7 @@ def _on_kinks(tolerance: float, problem: Problem, view: View) -> Float[Array, "l
     require_separate(problem, "kinks")
     seen = pre_activations(problem, view)
     shares = [_share(tolerance, seen[layer]) for layer in known_kinks(problem.network)]
-    return jnp.stack(shares) if shares else jnp.zeros(0)
+    return stacked(shares, view.rho.dtype)
 
 
 def _share(tolerance: float, at: PreActivations) -> Float[Array, ""]:

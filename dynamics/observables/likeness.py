@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from ...models.problem import Problem
 from ...models.views import View
 from . import decompositions
-from .points import as_matrix
+from .points import as_matrix, stacked
 
 
 def layer_distances(problem: Problem, view: View) -> Float[Array, "pairs"]:
@@ -43,7 +43,7 @@ def _of_pairs(measure: Callable[[Array, Array], Array], view: View) -> Float[Arr
     pairs = itertools.pairwise(view.directions)
     nan = jnp.full((), jnp.nan, view.directions[0].dtype)
     found = [measure(low, high) if low.shape == high.shape else nan for low, high in pairs]
-    return jnp.stack(found) if found else jnp.zeros(0)
+    return stacked(found, view.rho.dtype)
 
 
 def _sizes(layer: Array) -> Float[Array, "values"]:

@@ -17,6 +17,8 @@ as are weights without a radius where gradients are projected.
 Source: [Dyn] (46), (49), in the mean normalisation and with print's signs corrected.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import jax.scipy.linalg
@@ -147,6 +149,11 @@ def matrices(problem: Problem, layers: Weights) -> list[Float[Array, "inputs out
         jax.scipy.linalg.block_diag(*map(as_matrix, layer)) if apart else as_matrix(layer)
         for layer, apart in zip(layers, stacked, strict=True)
     ]
+
+
+def stacked(found: Sequence[Array], dtype: jnp.dtype) -> Float[Array, "found ..."]:
+    """Arrays of one shape along a new first axis; ``[0]`` in ``dtype`` where there are none."""
+    return jnp.stack(found) if found else jnp.zeros(0, dtype)
 
 
 def rows(tree: object) -> Float[Array, "samples parameters"]:

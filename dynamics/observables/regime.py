@@ -21,7 +21,7 @@ from ...models.network import Weights
 from ...models.polar import Unnormalised, to_weights
 from ...models.problem import Problem
 from ...models.views import View
-from .points import as_matrix, known_kinks, output_slopes, point, rows
+from .points import as_matrix, known_kinks, output_slopes, point, rows, stacked
 
 
 def displacement_from(start: View) -> Partial:
@@ -101,4 +101,4 @@ def _kernel_distance(begin: View, problem: Problem, view: View) -> dict[str, Arr
 def _switched(begin: Weights, problem: Problem, view: View) -> Float[Array, "layers"]:
     pairs = zip(patterns(problem, view.directions), patterns(problem, begin), strict=True)
     shares = [jnp.mean(now != before, dtype=view.rho.dtype) for now, before in pairs]
-    return jnp.stack(shares) if shares else jnp.zeros(0)
+    return stacked(shares, view.rho.dtype)

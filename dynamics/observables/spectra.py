@@ -283,10 +283,8 @@ def _flat_directions(cutoff: float, problem: Problem, view: View) -> dict[str, A
         )
 
     def loss(flat: Array) -> Array:
-        losses = problem.loss.per_sample(
-            problem.network.apply(unravel(flat), problem.inputs), problem.targets
-        )
-        return jnp.mean(losses)
+        found = problem.network.apply(unravel(flat), problem.inputs)
+        return jnp.mean(problem.loss.per_sample(found, problem.targets))
 
     sizes = jnp.abs(decompositions.eigenvalues(jax.hessian(loss)(weights)))
     share = max(cutoff, weights.size * float(jnp.finfo(weights.dtype).eps))
