@@ -1,9 +1,9 @@
 """What keeps a run while it goes on, so that one that was stopped goes on to the same numbers.
 
-The driver (`dynamics.simulate.drive`) asks it where an earlier call has come to, and hands it every
-chunk. What is handed over is all that a run needs to go on: the state with its key and optimiser,
-the stopping condition's memory, the number of the next row. Files are no business of this package;
-`experiments.FolderCheckpoint` keeps a run in a folder.
+The driver (in the module of `dynamics.simulate`) asks it where an earlier call has come to, and
+hands it every chunk. What is handed over is all that a run needs to go on: the state with its key
+and optimiser, the stopping condition's memory, the number of the next row. Files are no business of
+this package; `experiments.FolderCheckpoint` keeps a run in a folder.
 """
 
 from typing import Any, NamedTuple, Protocol

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Key, PyTree
 
-from ..models.checks import expect, is_traced, refusal
+from ..models.checks import is_traced, refusal
 from ..models.network import Weights
 from ..models.polar import Polar
 from .checkpoint import Checkpoint
@@ -22,16 +22,14 @@ from .memory import COPIES, Memory, bytes_of
 from .observe import Observe, observe
 from .placement import Fill, Placement, gathered, own_share, placement, share, spread, unit
 from .ranges import DATA, check_data
+from .requests import check_times, expect_run, resume
 from .simulate import (
     LOOKS_PER_CHUNK,
     Carry,
     Progress,
     Watch,
-    check_times,
     chunk_of,
     drive,
-    expect_watch,
-    resume,
     run_looks,
     start_alone,
 )
@@ -90,8 +88,7 @@ def ensemble(
     >>> [round(float(rho), 3) for rho in many["rho"][:, -1]]
     [0.994, 0.894]
     """
-    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
-    expect_watch(observe, stop)
+    expect_run(dynamics, observe, stop, key)
     starts = _stacked(starts)
     if isinstance(starts, State):
         starts = resume(dynamics, starts, members=True)
@@ -145,8 +142,7 @@ def memory(
     Raises:
         ValueError: As `ensemble`.
     """
-    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
-    expect_watch(observe, stop)
+    expect_run(dynamics, observe, stop)
     starts = _stacked(starts)
     values = {name: jnp.asarray(value) for name, value in (over or {}).items()}
     members = _count(dynamics, starts, values)

@@ -25,6 +25,7 @@ from ..models.polar import Polar
 from ..models.views import View
 from .descents.stepping import DescentParameters
 from .flows import FlowParameters
+from .requests import expect_key
 from .types import Dynamics, State, start
 
 
@@ -48,6 +49,7 @@ def endpoint(
             of steps is negative or beyond the batches that were given.
     """
     parameters = dynamics.parameters
+    expect_key(key)
     expect(steps, int, "a number of steps", "pass for example steps=1000")
     if dynamics.step is None:
         raise refusal("a flow or a descent", dynamics.name, "ask for each of its members")

@@ -10,19 +10,20 @@ of the compiled function; closed over, constant folding changes last bits.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, Key, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Int, Key, PyTree
 
-from ..models.checks import expect, is_traced, refusal
+from ..models.checks import refusal
 from ..models.network import Weights
 from ..models.polar import Polar
 from .checkpoint import Checkpoint
 from .memory import bytes_of, require_room
 from .observe import Observe, observe, or_nan
+from .requests import check_times, expect_run, resume
 from .stopping import Condition, Look
 from .trajectory import Trajectory, raise_failure
 from .types import Dynamics, State, Status, start
@@ -66,7 +67,10 @@ def simulate(
         dynamics: A flow, a descent, any `Dynamics`.
         start_from: A position at time zero, or the ``final`` state of an earlier trajectory, from
             which the same dynamics goes on to the same numbers as if it had never stopped. To go
-            on under other numbers (another decay), start anew from ``final.position``.
+            on under other numbers (another decay), start anew, at time zero, from the ``position``
+            of ``final`` where it is a `Polar` or a tuple of weights, else from weights,
+            ``models.to_weights(dynamics.view(final.position), network)``: what a position holds
+            beside its function (running statistics, an anchor, velocities) then begins anew too.
         times: Increasing times ``[T]`` of looking, in units of the running sum of learning
             rates. A discrete dynamics moves to the nearest whole step and says which time it
             reached; `times_at` gives the times of steps or epochs.
@@ -83,7 +87,8 @@ def simulate(
         The trajectory; its ``status`` says how the run ended.
 
     Raises:
-        ValueError: If times are not increasing, cannot be reached, or lie before the state.
+        ValueError: If times are not increasing, cannot be reached, or lie before the state, or an
+            argument is not what it should be.
         RuntimeError: With ``throw=True``, if the run ended in failure.
 
     >>> from rhoflow import dynamics, models
@@ -98,8 +103,7 @@ def simulate(
       steps 100
     """
     watch = Watch(observe, stop)
-    expect(dynamics, Dynamics, "a dynamics", "pass for example dynamics.gradient_flow(problem)")
-    expect_watch(observe, stop)
+    expect_run(dynamics, observe, stop, key)
     begin = start_from
     if isinstance(start_from, State):
         begin = resume(dynamics, start_from, members=False)
@@ -113,17 +117,6 @@ def simulate(
     if throw:
         raise_failure(trajectory)
     return trajectory
-
-
-def expect_watch(look: Any, stop: Any) -> None:
-    """Refuses what is neither an `Observe` nor a `Condition` where one is expected.
-
-    Raises:
-        ValueError: As said.
-    """
-    expect(look, Observe, "observables", "pass observe=dynamics.observe('loss', 'rho')")
-    if stop is not None:
-        expect(stop, Condition, "a stopping condition", "pass stop=dynamics.at_rest(window=10.0)")
 
 
 def drive(
@@ -245,49 +238,6 @@ def _observed(
 
 def _shown_to_condition(dynamics: Dynamics, state: State, row: dict[str, PyTree]) -> Look:
     return Look(dynamics.problem, state.time, dynamics.view(state.position), row)
-
-
-def resume(dynamics: Dynamics, state: State, *, members: bool) -> State:
-    """The state with a stop that may be taken back (a condition, a budget) taken back.
-
-    Args:
-        dynamics: What goes on.
-        state: Where it stands.
-        members: Whether states of many members are expected, or of one.
-
-    Raises:
-        ValueError: If the state is another dynamics', or of one member where many are expected.
-    """
-    if not isinstance(state.memory, dynamics.carries) or state.status.ndim != int(members):
-        raise refusal(
-            f"{'states of members' if members else 'one state'} of {dynamics.name}",
-            f"a {type(state.memory).__name__} of shape {state.status.shape}",
-            "go on with the dynamics, and with simulate or ensemble, that made the state",
-        )
-    again = jnp.where(state.status == Status.DIVERGED, state.status, Status.FINISHED)
-    return state._replace(status=again.astype(state.status.dtype))
-
-
-def check_times(times: ArrayLike, state: State | None = None) -> Float[np.ndarray, "..."]:
-    """Times as float64 on the host, refused unless they increase and lie at or after a state.
-
-    Raises:
-        ValueError: As said.
-    """
-    if is_traced(times):
-        return times  # type: ignore[return-value]
-    values = np.asarray(times, np.float64)
-    if values.ndim == 0 or values.shape[-1] == 0 or not np.all(np.isfinite(values)):
-        raise refusal("finite times [T]", values, "pass for example jnp.linspace(0, 100, 201)")
-    if np.any(np.diff(values, axis=-1) <= 0) or np.any(values < 0):
-        raise refusal("increasing times from 0 on", values, "sort them")
-    if state is not None and not is_traced(state.time):
-        begun, first = np.broadcast_arrays(np.asarray(state.time), values[..., 0])
-        late = np.flatnonzero(first.ravel() < begun.ravel() * (1 - 1e-5))
-        if late.size:
-            stands, asked = begun.ravel()[late[0]], first.ravel()[late[0]]
-            raise refusal(f"times from {stands:g} on, where the state stands", asked, "begin later")
-    return values
 
 
 def chunk_of(stops: PyTree, first: int = 0, *, axis: int) -> tuple[PyTree, Bool[np.ndarray, "..."]]:

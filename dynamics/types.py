@@ -78,8 +78,9 @@ class State(NamedTuple):
     """Where a run is, and all that it needs to go on.
 
     Attributes:
-        time: The time of `position`, a scalar; where a run ended early, the last time of looking
-            that it reached.
+        time: The time of `position`, a scalar. Where a run ended early: of a flow, the solver's
+            own time, up to which it has come; of a descent, the last time of looking that it
+            reached, while its position is that of the last step.
         position: What moves; each dynamics has its own kind (`Polar` on the spheres).
         memory: What else the dynamics carries: optimiser state, key, the step under way.
         status: A `Status`, a scalar integer.

@@ -163,3 +163,18 @@ def test_the_stated_error_of_a_smooth_flow_is_above_the_true_one():
         assert getattr(stated, name) >= difference(run[name], exact[name]) / STATED
         assert getattr(stated, name) <= 1e-2
     assert 0 < stated.outputs <= 1e-2
+
+
+def test_a_member_that_spent_its_budget_goes_on_with_a_larger_one():
+    flow = dynamics.gradient_flow(problem())
+    descent = dynamics.gradient_descent(problem(), 0.1)
+    whole = dynamics.together({"flow": flow, "descent": descent})
+    look = dynamics.observe(rho=lambda _, views: views["flow"].rho)
+    options = {"observe": look, "times": [1.0, 40.0]}
+    straight = dynamics.simulate(whole, start(), **options)
+    stopped = dynamics.simulate(dynamics.replace(whole, max_steps=5), start(), **options)
+    assert stopped.final.memory["flow"].status == dynamics.Status.BUDGET_SPENT
+    assert np.isnan(stopped["rho"][1])
+    went_on = dynamics.simulate(whole, stopped.final, observe=look, times=[40.0])
+    assert went_on.final.memory["flow"].status == dynamics.Status.FINISHED
+    np.testing.assert_array_equal(went_on["rho"][0], straight["rho"][1])

@@ -272,3 +272,21 @@ def test_a_step_of_weight_norm_grows_the_vector_by_the_square_of_its_gradient(pr
 def test_an_unknown_decay_is_refused_with_the_nearest_name():
     with pytest.raises(ValueError, match="did you mean 'layers'"):
         kinds.free(decay="layer")
+
+
+STARTED_ANEW = {
+    **{name: kind for name, kind in ALL.items() if name != "lagrange"},
+    "scheduled": kinds.scheduled(lambda time, initial_rho: initial_rho + 0.1 * time),
+}
+
+
+@pytest.mark.parametrize("name", STARTED_ANEW)
+def test_a_run_starts_anew_from_its_end_under_other_numbers(name, problem, weights):
+    """As the page of `simulate` says: at the same function, at time zero."""
+    descent = dynamics.gradient_descent(problem, 0.1, normalisation=STARTED_ANEW[name])
+    end = dynamics.simulate(descent, weights, times=[1.0]).final.position
+    view = descent.view(end)
+    whole = isinstance(end, models.Polar) or type(end) is tuple
+    begin = end if whole else models.to_weights(view, problem.network)
+    anew = dynamics.simulate(dynamics.replace(descent, decay=0.2), begin, times=[0.0, 1.0])
+    np.testing.assert_allclose(anew["rho"][0], view.rho, rtol=ROUND_OFF)

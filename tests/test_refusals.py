@@ -283,6 +283,25 @@ REFUSALS = {
         ),
         "a key, since",
     ),
+    "a key that is a seed": (
+        lambda: dynamics.simulate(
+            dynamics.sgd(problem(), 0.1, batch_size=3), start(), times=[1.0], key=0
+        ),
+        r"a key, got 0: pass key=jax\.random\.key\(0\)",
+    ),
+    "an ensemble's key that is a seed": (
+        lambda: dynamics.ensemble(
+            dynamics.sgd(problem(), 0.1, batch_size=3), [start(), start()], times=[1.0], key=0
+        ),
+        "a key, got 0",
+    ),
+    "keys of many runs for one": (
+        lambda: dynamics.endpoint(
+            dynamics.sgd(problem(), 0.1, batch_size=3), start(), steps=2,
+            key=jax.random.split(KEY, 3),
+        ),
+        "a key, got",
+    ),
     "a start of another kind": (
         lambda: run(begin={"rho": 1.0}), "a start in polar coordinates.*, got dict",
     ),
