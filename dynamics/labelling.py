@@ -5,7 +5,8 @@
     data.margins.mean("sample")
 
 Dimensions are ``member`` (of an ensemble), ``time``, and what an observation has of its own:
-``sample`` for margins, ``layer`` for what is one number per layer, else ``NAME_0``, ``NAME_1``...
+``sample`` for ``margins``, ``layer`` for ``norm_drift`` and ``directions``, else ``NAME_0``,
+``NAME_1``... also where they go over layers, which may be the hidden ones or pairs of neighbours.
 An observation in parts (one array for each layer, several numbers) is several variables,
 ``NAME_PART``, whose attribute ``observation`` is its name.
 """
@@ -19,11 +20,15 @@ import numpy as np
 import xarray as xr
 
 from ..models.checks import refusal
-from ..models.polar import Polar, to_polar
+from ..models.linearised import Linearised
+from ..models.polar import Polar, Unnormalised, to_polar
 from ..models.views import View
 
 if TYPE_CHECKING:
     from .trajectory import Trajectory
+
+OFF_SPHERE = 1e-3
+"""Norms of stored directions that differ from one by less are those of unit ones, rounded."""
 
 
 def labelled(
@@ -37,7 +42,8 @@ def labelled(
     Args:
         trajectory: One run, or an ensemble.
         members: For an ensemble, coordinates ``[members]`` by name (seeds, decays, ...).
-        final: Where it ended, to be kept as ``final_rho`` and ``final_layer_K``.
+        final: Where it ended, to be kept as ``final_rho``, with the kind of view that it was as
+            attribute, and ``final_layer_K``.
         **extra: Further numbers, one (per member) each.
 
     Returns:
@@ -80,7 +86,8 @@ def labelled(
 
 def _point(view: View, lead: tuple[str, ...]) -> dict[str, Any]:
     """A view's radius and directions as variables."""
-    variables: dict[str, Any] = {"final_rho": (lead, np.asarray(view.rho))}
+    kind = {"view": type(view).__name__}
+    variables: dict[str, Any] = {"final_rho": (lead, np.asarray(view.rho), kind)}
     for k, layer in enumerate(view.directions):
         axes = (f"layer_{k}_{axis}" for axis in range(layer.ndim - len(lead)))
         variables[f"final_layer_{k}"] = ((*lead, *axes), np.asarray(layer))
@@ -88,13 +95,25 @@ def _point(view: View, lead: tuple[str, ...]) -> dict[str, Any]:
 
 
 def point(dataset: xr.Dataset) -> Polar:
-    """The point that `labelled` has kept of one run, in double precision.
+    """The point that `labelled` has kept of one run, in JAX's default precision.
 
     Args:
         dataset: One run, or one member of an ensemble.
+
+    Raises:
+        ValueError: If what was kept is no radius and unit directions: of a linearised network,
+            whose anchor is not kept, of one without radius, or off the unit spheres.
     """
     count = sum(str(name).startswith("final_layer_") for name in dataset)
-    layers = (dataset[f"final_layer_{k}"] for k in range(count))
+    layers = [np.asarray(dataset[f"final_layer_{k}"]) for k in range(count)]
+    kind = dataset.final_rho.attrs.get("view", "Polar")
+    off = max(abs(float(np.linalg.norm(layer)) - 1) for layer in layers)
+    if kind in (Unnormalised.__name__, Linearised.__name__) or not off < OFF_SPHERE:
+        raise refusal(
+            "a run that ended in a radius and unit directions",
+            f"{kind}, layers' norms up to {off:.2g} from one",
+            "run on from trajectory.final, which holds all of it",
+        )
     return to_polar(
         tuple(jnp.asarray(layer, float) for layer in layers), rho=float(dataset.final_rho)
     )

@@ -229,3 +229,25 @@ def test_a_stored_point_keeps_the_order_of_more_than_ten_layers():
     kept = point(labelled(run, final=start))
     for found, layer in zip(kept.directions, start.directions, strict=True):
         np.testing.assert_allclose(found, layer, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("network", "kind"),
+    [
+        (models.tied((5, 4, 1), 2), dynamics.normalisation.free()),
+        (models.deep_linear((5, 4, 1)), dynamics.normalisation.linearised()),
+        (models.deep_linear((5, 4, 1)), dynamics.normalisation.lagrange()),
+    ],
+    ids=["weights without radius", "a linearised network", "off the spheres"],
+)
+def test_what_is_no_radius_and_unit_directions_is_not_read_back_as_such(network, kind):
+    problem = models.Problem(network, INPUTS / 4, np.array([1.0, -1, 1, -1, 1, 1, -1]))
+    descent = dynamics.gradient_descent(problem, 0.1, normalisation=kind)
+    begin = network.init(jax.random.key(1))
+    if kind.name == "lagrange":
+        polar = models.to_polar(begin)
+        begin = polar._replace(directions=tuple(1.2 * layer for layer in polar.directions))
+    run = dynamics.simulate(descent, begin, times=[1.0])
+    data = labelled(run, final=descent.view(run.final.position))
+    with pytest.raises(ValueError, match=r"a radius and unit directions, got .*trajectory\.final"):
+        point(data)
