@@ -5,7 +5,6 @@ statements name their premises, and say nothing where these fail.
 """
 
 import dataclasses
-import re
 from pathlib import Path
 
 import flax.linen as nn
@@ -14,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rhoflow import dynamics, experiments, models
+from rhoflow import dynamics, models
 from rhoflow.experiments import audit
 from rhoflow.experiments.audit import Verdict
 from rhoflow.models.feed_forward import feed_forward
@@ -245,23 +244,18 @@ def test_a_negative_rho_is_asked_as_the_same_function_with_a_positive_one():
         audit.own_subject("mine", problem, models.Polar(0 * view.rho, view.directions))
 
 
-def test_the_recipe_of_the_readme_works_as_written(tmp_path, monkeypatch):
+def test_weights_in_single_precision_are_told_the_line_of_the_readme():
     readme = (Path(__file__).resolve().parent.parent / "README.md").read_text()
-    readme = re.sub(r"```.*?```", "", readme, flags=re.DOTALL)
-    said = {
-        name: next(span for span in re.findall(r"`([^`]+)`", readme) if name in span)
-        for name in ("jax.config.update", "read_weights", "to_polar(weights", "own_subject")
-    }
-    assert said["jax.config.update"] in single_precision_refusal()
-    network = NETWORKS["relu"]
-    monkeypatch.chdir(tmp_path)
-    np.savez("trained.npz", *map(np.asarray, network.init(jax.random.key(0))))
-    space = {"experiments": experiments, "models": models, "audit": audit, "network": network}
-    space |= {"problem": problem_of(network)}
-    space["weights"] = eval(said["read_weights"], space)
-    space["view"] = eval(said["to_polar(weights"], space)
-    subject = eval(said["own_subject"], space)
-    assert contested(asked(subject, "1.1", "2.1", "2.4")) == []
+    line = 'jax.config.update("jax_enable_x64", True)'
+    assert line in readme
+    assert line.replace('"', "'") in single_precision_refusal()
+
+
+def test_weights_of_a_network_with_a_radius_are_asked_in_polar_coordinates():
+    network = models.tied((5, 8, 1), 2)
+    weights = models.Unnormalised(network.init(jax.random.key(0)))
+    with pytest.raises(ValueError, match=r"models.to_polar\(weights, network=network\)"):
+        audit.own_subject("mine", problem_of(network), weights)
 
 
 def single_precision_refusal():

@@ -47,8 +47,8 @@ def own_subject(
 
     Raises:
         ValueError: If numbers are not in double precision, the view is of a linearised network or
-            of weights of other shapes, the network has no polar coordinates and the view has, or
-            rho is zero.
+            of weights of other shapes, only one of network and view has polar coordinates, or rho
+            is zero.
     """
     _check(problem, view)
     at = _upright(problem, view)
@@ -87,6 +87,12 @@ def _check(problem: models.Problem, view: models.View) -> None:
     shapes = [layer.shape for layer in view.directions]
     if shapes != wanted:
         raise refusal(f"layers {wanted}", shapes, f"pass weights of {network.name}")
+    if not network.inhomogeneity and isinstance(view, models.Unnormalised):
+        raise refusal(
+            f"a point in polar coordinates, which {network.name} has",
+            "weights",
+            "pass models.to_polar(weights, network=network)",
+        )
     if network.inhomogeneity and not isinstance(view, models.Unnormalised):
         raise refusal(
             f"weights of {network.name}, where {network.inhomogeneity}",
