@@ -37,6 +37,7 @@ from .minimise import Minimum, kind_of, limits, search
 from .normalisation import Normalisation, Start
 from .observables import moments
 from .placement import Placement, over_members, placement
+from .types import check_position
 
 
 class LeastLoss(NamedTuple):
@@ -110,7 +111,8 @@ def least_loss(
         max_steps: Likewise, for each start at each radius.
 
     Raises:
-        ValueError: If radii are not finite numbers ``[radii]`` or there are no starts.
+        ValueError: If radii are not finite numbers ``[radii]``, there are no starts, or one is none
+            of the network's.
     """
     kind = kind_of(problem, "held", frozen)
     dtype = problem.inputs.dtype
@@ -154,12 +156,14 @@ def continuation(
         The equilibria, one for each decay, in the order of ``decays``.
 
     Raises:
-        ValueError: If decays are not ``[decays]``, negative, or neither increase nor decrease.
+        ValueError: If decays are not ``[decays]``, negative, or neither increase nor decrease, or
+            the start is none of the network's.
     """
     kind = kind_of(problem, "moving", frozen)
     values = jnp.asarray(decays, problem.inputs.dtype)
     _check_decays(values)
     cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, problem.inputs.dtype), start)
+    check_position(problem, cast)
     return _along(kind, problem, kind.prepare(cast), values, *limits(problem, tolerance, max_steps))
 
 
@@ -223,9 +227,13 @@ def _seen(problem: Problem, found: Minimum) -> Equilibria:
 
 def _stacked(kind: Normalisation, problem: Problem, starts: list[Start] | Polar) -> Polar:
     """The starts' positions, with a leading axis."""
-    if isinstance(starts, Polar) and starts.rho.ndim:
+    if isinstance(starts, Polar) and np.ndim(starts.rho):
+        for index in range(starts.rho.shape[0]):
+            check_position(problem, jax.tree.map(lambda leaf, index=index: leaf[index], starts))
         together = starts
     elif isinstance(starts, list) and starts:
+        for start in starts:
+            check_position(problem, jax.tree.map(jnp.asarray, start))
         together = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(kind.prepare, starts))
     else:
         raise refusal("a list of starts", f"one {type(starts).__name__}", "pass [start]")

@@ -41,11 +41,13 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
-from ..models.checks import is_traced, refusal
+from ..models.checks import expect, is_traced, refusal, single
 from ..models.polar import Polar
 from ..models.problem import Problem
 from .normalisation import Normalisation, Start, field, fitting, sphere
+from .ranges import in_range
 from .truncated import Vector, descend_model, norm
+from .types import check_position
 
 ROUNDING = 100.0
 """Changes of U below this many units of rounding say nothing."""
@@ -117,15 +119,18 @@ def minimise(
         The minimum; its ``outcome`` says whether it is one.
 
     Raises:
-        ValueError: If the tolerance is not positive or the radius is no such word.
+        ValueError: If the start is none of the network's, the tolerance not positive, the steps no
+            whole number above zero, or the radius no such word.
     """
     kind = kind_of(problem, radius, frozen)
     cast = jax.tree.map(lambda leaf: jnp.asarray(leaf, problem.inputs.dtype), start)
+    check_position(problem, cast)
     return search(kind, problem, kind.prepare(cast), *limits(problem, tolerance, max_steps))
 
 
 def kind_of(problem: Problem, radius: str, frozen: tuple[int, ...]) -> Normalisation:
     """The coordinates of a search; warns where the network has kinks."""
+    expect(problem, Problem, "a problem", "pass models.Problem(network, inputs, targets)")
     if not problem.network.smooth:
         message = (
             f"minima of {problem.network.name} lie on kinks, where the search jams with rho off by "
@@ -141,8 +146,13 @@ def limits(
     """The numbers that end a search.
 
     Raises:
-        ValueError: If the tolerance is not positive.
+        ValueError: If the tolerance is not one positive number, or the steps no whole number above
+            zero.
     """
+    single("max_steps", max_steps)
+    in_range("max_steps", max_steps)
+    if tolerance is not None:
+        single("tolerance", tolerance)
     dtype = problem.inputs.dtype
     lowest = jnp.asarray(jnp.finfo(dtype).eps ** (2 / 3) if tolerance is None else tolerance, dtype)
     if not is_traced(lowest) and not lowest > 0:

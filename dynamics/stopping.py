@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from ..models.checks import refusal
+from ..models.checks import expect, is_traced, refusal, single
 from ..models.problem import Problem, objective
 from ..models.views import View
 from .types import Status
@@ -62,7 +62,13 @@ def separated(loss_below: float) -> Condition:
 
     Returns:
         A condition for ``stop=`` of `dynamics.simulate` and `dynamics.ensemble`.
+
+    Raises:
+        ValueError: If the loss is not one number from zero on.
     """
+    single("loss_below", loss_below)
+    if not is_traced(loss_below) and not loss_below >= 0:
+        raise refusal("a loss_below that is not negative", loss_below, "pass for example 0.01")
     return Condition(jnp.asarray(loss_below), ("train_error", "loss"), _nothing, _separated)
 
 
@@ -81,8 +87,7 @@ def at_rest(window: float, tolerance: float = 1e-4) -> Condition:
         ValueError: If the window or the tolerance is not positive.
     """
     for name, value in (("window", window), ("tolerance", tolerance)):
-        if not value > 0:
-            raise refusal(f"a positive {name}", value, "pass for example window=10.0")
+        _check_positive(name, value)
     return Condition((jnp.asarray(window), jnp.asarray(tolerance)), (), _anchor, _rests)
 
 
@@ -95,8 +100,19 @@ def best(name: str, patience: float) -> Condition:
 
     Returns:
         A condition for ``stop=`` of `dynamics.simulate` and `dynamics.ensemble`.
+
+    Raises:
+        ValueError: If the name is no word, or the patience not one positive number.
     """
+    expect(name, str, "the name of an observation", "pass for example 'test_error'")
+    _check_positive("patience", patience)
     return Condition((_Name(name), jnp.asarray(patience)), (name,), _first_best, _no_better)
+
+
+def _check_positive(name: str, value: Any) -> None:
+    single(name, value)
+    if not is_traced(value) and not value > 0:
+        raise refusal(f"a positive {name}", value, f"pass for example {name}=10.0")
 
 
 class _Name(eqx.Module):

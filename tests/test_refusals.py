@@ -267,6 +267,31 @@ REFUSALS = {
     "weights that do not vary": (
         lambda: batches.random_weights(12, 0.0), "a positive variance of the weights",
     ),
+    "a flow of a network": (lambda: dynamics.gradient_flow(LINEAR), "a problem, got a Network"),
+    # Searching.
+    "a minimum from a point of another network": (
+        lambda: dynamics.minimise(problem(), start(RELU)), "one start of deep linear 4-5-3-1",
+    ),
+    "a minimum from many points": (
+        lambda: dynamics.minimise(problem(), jax.tree.map(lambda x: jnp.stack([x] * 2), start())),
+        "one start of deep linear",
+    ),
+    "a minimum in half a step": (
+        lambda: dynamics.minimise(problem(), start(), max_steps=0.5), "whole numbers of steps",
+    ),
+    "equilibria from a point of another network": (
+        lambda: dynamics.continuation(problem(), start(RELU), [0.1]), "one start of deep linear",
+    ),
+    "the least loss from points of another network": (
+        lambda: dynamics.least_loss(problem(), [start(RELU)], [1.0]), "one start of deep linear",
+    ),
+    # Stopping.
+    "a loss that no loss is below": (lambda: dynamics.separated(-1.0), "loss_below that is not"),
+    "two losses": (lambda: dynamics.separated([0.1, 0.2]), "loss_below as a number"),
+    "a patience of nothing": (lambda: dynamics.best("loss", 0.0), "a positive patience"),
+    "an observation by its function": (
+        lambda: dynamics.best(jnp.sum, 1.0), "the name of an observation, got a",
+    ),
     # Running.
     "times out of order": (lambda: run([1.0, 0.5]), "increasing times from 0 on"),
     "a time twice": (lambda: run([1.0, 1.0]), "increasing times from 0 on"),

@@ -29,9 +29,11 @@ def fitting(problem: Problem, normalisation: Normalisation | None) -> Normalisat
     has the radius of `models.radius`.
 
     Raises:
-        ValueError: If the normalisation and the network do not fit, see `Normalisation.coupled` and
-            `Normalisation.plain`, or a frozen layer does not exist.
+        ValueError: If the problem or the normalisation is none, the normalisation and the network
+            do not fit, see `Normalisation.coupled` and `Normalisation.plain`, or a frozen layer
+            does not exist.
     """
+    expect(problem, Problem, "a problem", "pass models.Problem(network, inputs, targets)")
     chosen = sphere() if normalisation is None else normalisation
     expect(chosen, Normalisation, "a normalisation", "pass for example normalisation.free()")
     chosen = dataclasses.replace(chosen, frozen=_layers_of(problem, chosen.frozen))
