@@ -28,7 +28,8 @@ from jaxtyping import ArrayLike
 
 from ...models.checks import is_traced, refusal, single, unknown
 from ...models.problem import Problem
-from ..normalisation import Normalisation, samples_apart
+from ..normalisation import Normalisation
+from ..normalisation.fitting import samples_apart
 from ..ranges import check_batch_size
 from ..types import Dynamics
 from .batches import gaussian_weights

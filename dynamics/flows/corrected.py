@@ -29,7 +29,10 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 from ...models.binding import bind
 from ...models.checks import is_traced, refusal, single
 from ...models.problem import Problem, take
-from ..normalisation import Normalisation, fitting, gradient, hold, prepare, samples_apart
+from ..normalisation import Normalisation, fitting, gradient
+from ..normalisation.fitting import samples_apart
+from ..normalisation.kind import prepare
+from ..normalisation.positions import hold
 from ..ranges import check_batch_size
 from ..types import Dynamics
 from .build import Integration, build

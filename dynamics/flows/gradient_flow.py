@@ -27,7 +27,8 @@ from jaxtyping import Array, PyTree
 from ...models.binding import bind
 from ...models.polar import Polar
 from ...models.problem import Problem
-from ..normalisation import Normalisation, field, fitting, prepare, sphere
+from ..normalisation import Normalisation, field, fitting, sphere
+from ..normalisation.kind import prepare
 from ..types import Dynamics
 from .build import Integration, build
 from .motion import Motion

@@ -37,7 +37,6 @@ H.3.1 call `top_free` equivalent to `sphere`: true of the function and of the eq
 top layer's direction moves slower by rho^2.
 """
 
-from ...models.polar import LayerPolar
 from .choices import (
     batch_norm,
     free,
@@ -50,13 +49,12 @@ from .choices import (
     top_free,
     weight_norm,
 )
-from .fitting import fitting, samples_apart
-from .kind import Normalisation, field, gradient, prepare
-from .positions import Gained, Start, Timed, Tracked, hold
+from .fitting import fitting
+from .kind import Normalisation, field, gradient
+from .positions import Gained, Start, Timed, Tracked
 
 __all__ = [
     "Gained",
-    "LayerPolar",
     "Normalisation",
     "Start",
     "Timed",
@@ -67,12 +65,9 @@ __all__ = [
     "free",
     "frozen_gain",
     "gradient",
-    "hold",
     "lagrange",
     "layerwise",
     "linearised",
-    "prepare",
-    "samples_apart",
     "scheduled",
     "sphere",
     "top_free",
