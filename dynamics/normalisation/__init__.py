@@ -29,7 +29,8 @@ others `sphere`, `scheduled`, `frozen_gain` and `top_free` hold there too. The r
 every layer scales the output, and are refused there (`fitting`).
 
 In every one of them layers can be ``frozen``, by their numbers from 0, or from the top with -1.
-They then stay as they are, and derivatives of a run in them are right all the same.
+They then stay as they are, and derivatives of a run in them are right all the same. Differences and
+ratios of the table are those between layers that move; the frozen ones' norms follow them.
 
 Source: [Dyn] (2)-(6); [M117] (46)-(53), (66)-(71), appendix H; [M112] (5), (12)-(15). Printed
 forms differ: [M117] (48)-(50) have wrong signs, (69) a spurious rho. [Dyn] 3.2 and [M117]

@@ -5,7 +5,9 @@ only the top layer does (`models.batch_norm`), so that those which multiply the 
 hold there, and `lagrange` loses its certificate: hidden layers stay at any norm, the top one does
 not. The same holds where layers share an array, which is of a higher degree. A network that is not
 homogeneous in every layer has no radius, and moves in its weights alone (`free`), where its view is
-`models.Unnormalised`.
+`models.Unnormalised`. So is, under `free`, that of a network whose layers are of other degrees than
+one, though it has a radius: `models.radius` of its position. Its observables then see rho = 1 and
+the margins of the weights as they are, and its decay is that of the weights.
 """
 
 import dataclasses
