@@ -7,7 +7,6 @@ A chapter's page is ``rendered/NAME.md``, its pictures are ``rendered/NAME_files
 of a core that each took are printed, for the table of ``README.md``.
 """
 
-import io
 import os
 import re
 import shutil
@@ -20,13 +19,12 @@ import nbformat
 from nbclient import NotebookClient
 from nbconvert import MarkdownExporter
 from nbconvert.writers import FilesWriter
-from PIL import Image
 from traitlets.config import Config
+
+from rhoflow.experiments.plotting import small_png
 
 HERE = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 600
-COLOURS = 64
-"""A palette of so many colours is enough for line drawings."""
 
 
 def chapters() -> list[Path]:
@@ -75,7 +73,7 @@ def render(chapter: Path) -> None:
     resources = {"unique_key": name, "output_files_dir": f"{name}_files"}
     page, resources = MarkdownExporter().from_notebook_node(notebook, resources)
     pictures = resources["outputs"]
-    resources["outputs"] = {path: _small(data) for path, data in pictures.items()}
+    resources["outputs"] = {path: small_png(data) for path, data in pictures.items()}
     FilesWriter(build_directory=str(folder)).write(_tidy(page), resources, notebook_name=name)
 
 
@@ -90,14 +88,6 @@ def _tidy(page: str) -> str:
         re.sub(r"\n{3,}", "\n\n", prose).replace("](../", "](../../") for prose in parts[::2]
     ]
     return "".join(parts).strip() + "\n"
-
-
-def _small(picture: bytes) -> bytes:
-    small = io.BytesIO()
-    Image.open(io.BytesIO(picture)).convert("RGB").quantize(COLOURS).save(
-        small, "PNG", optimize=True
-    )
-    return small.getvalue()
 
 
 def main(numbers: list[str]) -> None:
