@@ -75,6 +75,9 @@ def _list(_: argparse.Namespace, rest: list[str]) -> int:
         print(f"{title}:")
         for name, says in lines.items():
             print(f"  {name.ljust(width)}  {says}")
+    print(
+        "rhoflow run NAME [--preset tiny|laptop|paper] runs one, rhoflow run NAME --help tells more"
+    )
     return 0
 
 
@@ -90,6 +93,7 @@ def _run(options: argparse.Namespace, rest: list[str]) -> int:
     from .runs import folder_of, run
 
     folder = options.output or folder_of(options.name)
+    print(f"computing {options.name} in {folder}", file=sys.stderr, flush=True)
     with telling_how_to_go_on(f"rhoflow run {options.name} ... --output {folder}"):
         every = options.checkpoint_every
         record = run(config, folder, _progress(), checkpoint_every=every)
@@ -113,6 +117,8 @@ def _run_figure(options: argparse.Namespace, rest: list[str]) -> int:
         )  # fmt: skip
     print(figure.table())
     print()
+    if options.preset == "tiny":
+        print("tiny only shows that everything runs: laptop has the seeds that decide claims")
     print(f"{figure.seconds:g} s of computing in {figure.record.folder}")
     print(f"picture: {figure.folder / 'picture.png'}")
     return 0

@@ -40,3 +40,18 @@ def test_a_picture_has_a_palette_and_the_house_resolution(busy, tmp_path):
         assert picture.size == tuple(np.round(wanted).astype(int))
     plotting.save(busy, tmp_path / "picture.svg")
     assert (tmp_path / "picture.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"), [(1.2, 4.0, "2"), (1.2, 4000.0, r"$\mathdefault{10^{2}}$")]
+)
+def test_a_short_logarithmic_axis_has_plain_numbers(low, high, text, tmp_path):
+    with plotting.house_style():
+        figure, axes = plt.subplots()
+        axes.plot([0, 1], [low, high])
+        axes.set_yscale("log")
+    plotting.save(figure, tmp_path / "picture.png")
+    texts = [*axes.yaxis.get_ticklabels(), *axes.yaxis.get_ticklabels(minor=True)]
+    plt.close(figure)
+    assert text in [label.get_text() for label in texts]
+    assert not any(r"\times" in label.get_text() for label in texts)

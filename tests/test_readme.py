@@ -19,7 +19,10 @@ def test_the_notebook_example_settles_near_the_predicted_rho():
     space = {"print": lambda *_: None}
     exec(compile(code, README.name, "exec"), space)
     both = space["both"]
-    assert len([line for line in code.splitlines() if line.strip()]) <= 16
+    told = [float(word) for word in re.search(r"^# ([\d. ]+):", code, re.MULTILINE)[1].split()]
+    seen = [both["flow"]["rho"][-1], both["flow"]["rho_eq"][-1], both.distances["sgd"]["rho"].max()]
+    np.testing.assert_allclose(np.array(seen, float), told, rtol=0.1)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 17
     np.testing.assert_allclose(both["flow"]["rho"][-1], both["flow"]["rho_eq"][-1], rtol=0.1)
     assert float(both.distances["sgd"]["rho"][-1]) < float(both.distances["sgd"]["rho"].max())
 
