@@ -12,6 +12,7 @@ prints both as markdown, in about a minute on one core; docs/observables.md hold
 """
 
 import argparse
+import inspect
 import statistics
 import time
 
@@ -83,14 +84,21 @@ def runs(problem, start, repeats):
 def alone(problem, start, per_step, repeats):
     """Each observable by itself, in steps."""
     print(f"\nOne step takes {1e6 * per_step:.0f} microseconds.\n")
-    print("| observable | microseconds | in steps |\n|---|---|---|")
-    for name in sorted(dynamics.observables.BY_NAME):
+    print("| observable | what it is | microseconds | in steps |\n|---|---|---|---|")
+    for name, observable in sorted(dynamics.observables.BY_NAME.items()):
         try:
             taken = one(dynamics.observe(name), problem, start, repeats)
-        except ValueError as refused:
-            print(f"| {name} | - | {str(refused).split(', got')[0]} |")
-            continue
-        print(f"| {name} | {1e6 * taken:.0f} | {taken / per_step:.1f} |", flush=True)
+        except ValueError:  # not of this network, or not with its targets
+            cost = "- | -"
+        else:
+            cost = f"{1e6 * taken:.0f} | {taken / per_step:.1f}"
+        print(f"| {name} | {summary(observable)} | {cost} |", flush=True)
+
+
+def summary(observable):
+    """The first line of an observable's docstring, as a cell of a table."""
+    line = inspect.getdoc(getattr(observable, "func", observable)).splitlines()[0]
+    return line.replace("|", r"\|")
 
 
 def one(look, problem, start, repeats, calls=20):

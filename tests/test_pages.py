@@ -1,5 +1,6 @@
 """The programs of the pages in docs/ run as they stand, those of a page one after another."""
 
+import inspect
 import re
 from collections import Counter
 from pathlib import Path
@@ -64,3 +65,13 @@ def test_the_pages_count_the_verdicts_as_the_table_does():
     for page in (ROOT / "README.md", DOCS / "figures.md"):
         text = " ".join(page.read_text().split())
         assert [words for words in told if words not in text] == []
+
+
+def test_the_page_of_observables_tells_what_each_is_and_costs():
+    page = (DOCS / "observables.md").read_text()
+    rows = re.findall(r"^\| (\w+) \| (.*) \| (?:\d+|-) \| (?:[\d.]+|-) \|$", page, re.MULTILINE)
+    told = {name: summary.replace(r"\|", "|") for name, summary in rows}
+    assert set(told) == set(dynamics.observables.BY_NAME)
+    for name, observable in dynamics.observables.BY_NAME.items():
+        text = inspect.getdoc(getattr(observable, "func", observable))
+        assert told[name] == text.splitlines()[0]
