@@ -97,7 +97,7 @@ def alone(problem, start, per_step, repeats):
 
 def summary(observable):
     """The first line of an observable's docstring, as a cell of a table."""
-    line = inspect.getdoc(getattr(observable, "func", observable)).splitlines()[0]
+    line = (inspect.getdoc(getattr(observable, "func", observable)) or "\n").splitlines()[0]
     return line.replace("|", r"\|")
 
 

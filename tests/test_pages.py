@@ -73,5 +73,5 @@ def test_the_page_of_observables_tells_what_each_is_and_costs():
     told = {name: summary.replace(r"\|", "|") for name, summary in rows}
     assert set(told) == set(dynamics.observables.BY_NAME)
     for name, observable in dynamics.observables.BY_NAME.items():
-        text = inspect.getdoc(getattr(observable, "func", observable))
+        text = inspect.getdoc(getattr(observable, "func", observable)) or "\n"
         assert told[name] == text.splitlines()[0]
